@@ -1,0 +1,41 @@
+# `make run` and `make test` need Python 3.11 and nothing else: each sets up what is missing.
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: run test lint bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run    set up, then let the swarm paper-trade the embedded market data (ARGS=... for options)"
+	@echo "make test   set up, then lint and test everything (ARGS=... for pytest options)"
+	@echo "make lint   ruff, mypy --strict and the import contracts"
+	@echo "make bench  the benchmarks: order path, swarm"
+	@echo "make clean  remove the virtual environment and caches"
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: '$(PYTHON)' was not found. Install it or call: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $(STAMP)
+
+run: $(STAMP)
+	$(BIN)/nt-ray run $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.order_path
+	$(BIN)/python -m benchmarks.swarm_round
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The domain given identity, a place on the Ray cluster and a life."""

@@ -1,0 +1,1 @@
+"""The doors: Ray Serve applications over the actors."""

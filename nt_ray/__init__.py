@@ -1,0 +1,1 @@
+"""Neural Trader on Ray: the domain itself, free of Ray and of web frameworks."""

@@ -1,0 +1,1 @@
+"""Compiled simulation, metrics and benchmarks of a strategy."""

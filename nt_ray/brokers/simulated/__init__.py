@@ -1,0 +1,1 @@
+"""The simulated exchange: compiled matching rules and a durable book of its own."""

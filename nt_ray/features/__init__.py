@@ -1,0 +1,1 @@
+"""Indicators: one streaming definition each, from which the vectorised form follows."""

@@ -1,0 +1,1 @@
+"""Bars and instruments: files, embedded data, quality checks."""

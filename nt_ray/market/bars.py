@@ -1,0 +1,172 @@
+"""Instruments and the bar panel: the one shape in which market data enters the platform.
+
+A panel is dense: T bar times by N instruments, float64, NaN where an instrument has no bar (before its
+listing, or a day on which it did not trade). A *close-only* instrument has closes and nothing else: its open,
+high, low and volume are NaN and no code may invent them. Arrays are read-only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import numpy as np
+
+from nt_ray.errors import MarketDataError
+from nt_ray.types import QUANTA_PER_UNIT, BoolArray, FloatArray, IntArray
+
+OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
+"""Positions of the fields in the last axis of a bar array."""
+
+FIELDS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What can be traded: its symbol and the increments in which its price and quantity are counted.
+
+    `close_only` says that only closing prices are known. One increment of price times one increment of
+    quantity must be a whole number of money quanta, so that every notional is exact.
+    """
+
+    symbol: str
+    price_increment: Decimal = Decimal("0.0001")
+    quantity_increment: Decimal = Decimal("1")
+    currency: str = "USD"
+    close_only: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.symbol or self.symbol != self.symbol.strip():
+            raise MarketDataError(f"Instrument symbol {self.symbol!r} is empty or padded. Give a plain ticker.")
+        for name in ("price_increment", "quantity_increment"):
+            if getattr(self, name) <= 0:
+                raise MarketDataError(
+                    f"{self.symbol}: {name} {getattr(self, name)} is not positive. Give the venue's increment."
+                )
+        unit = self.price_increment * self.quantity_increment * QUANTA_PER_UNIT
+        if unit != unit.to_integral_value():
+            raise MarketDataError(
+                f"{self.symbol}: price_increment x quantity_increment is finer than 1e-8. Use coarser increments."
+            )
+
+    @property
+    def notional_unit(self) -> int:
+        """Money quanta of one price increment times one quantity increment."""
+        return int(self.price_increment * self.quantity_increment * QUANTA_PER_UNIT)
+
+    def price(self, ticks: int) -> Decimal:
+        """Price of `ticks` price increments."""
+        return self.price_increment * int(ticks)
+
+    def quantity(self, lots: int) -> Decimal:
+        """Quantity of `lots` quantity increments (signed)."""
+        return self.quantity_increment * int(lots)
+
+    def lots(self, quantity: Decimal) -> int:
+        """Whole quantity increments in `quantity`; raises where it is not a whole number of them."""
+        lots = quantity / self.quantity_increment
+        if lots != lots.to_integral_value():
+            raise MarketDataError(
+                f"{self.symbol}: quantity {quantity} is not a multiple of {self.quantity_increment}."
+            )
+        return int(lots)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarPanel:
+    """Bars of N instruments on one common time axis.
+
+    Attributes
+    ----------
+    instruments
+        N instruments in column order; symbols are unique.
+    timestamps
+        int64, shape (T,): nanoseconds since the epoch, UTC, strictly increasing; the moment a bar is complete.
+    values
+        float64, shape (T, N, 5), C-contiguous: open, high, low, close, volume. NaN where unknown.
+    periods_per_year
+        Bars in a year, for annualisation (252 for daily equity bars).
+    name
+        Where the data come from, for reports.
+    """
+
+    instruments: tuple[Instrument, ...]
+    timestamps: IntArray
+    values: FloatArray
+    periods_per_year: float = 252.0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        shape = (len(self.timestamps), len(self.instruments), len(FIELDS))
+        if self.values.shape != shape:
+            raise MarketDataError(f"Bar values have shape {self.values.shape}; {shape} is needed.")
+        symbols = [i.symbol for i in self.instruments]
+        if len(set(symbols)) != len(symbols):
+            twice = sorted({s for s in symbols if symbols.count(s) > 1})
+            raise MarketDataError(f"Symbols {twice} stand twice in one panel. Name each symbol once.")
+        if len(self.timestamps) > 1 and not bool(np.all(np.diff(self.timestamps) > 0)):
+            row = int(np.argmax(np.diff(self.timestamps) <= 0)) + 1
+            raise MarketDataError(f"Bar times are not strictly increasing at row {row}. Sort and de-duplicate.")
+        self.timestamps.setflags(write=False)
+        self.values.setflags(write=False)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols in column order."""
+        return tuple(i.symbol for i in self.instruments)
+
+    @property
+    def closes(self) -> FloatArray:
+        """Closing prices, shape (T, N), a view."""
+        return self.values[:, :, CLOSE]
+
+    @property
+    def close_only(self) -> BoolArray:
+        """Which instruments have closes only, shape (N,)."""
+        return np.array([i.close_only for i in self.instruments], dtype=np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    def time(self, row: int) -> datetime:
+        """UTC time of a row."""
+        return datetime.fromtimestamp(int(self.timestamps[row]) / 1e9, tz=UTC)
+
+    def ticks(self) -> IntArray:
+        """Open, high, low and close in whole price increments, shape (T, N, 4); -1 where unknown."""
+        increments = np.array([float(i.price_increment) for i in self.instruments])
+        prices = self.values[:, :, :VOLUME] / increments[None, :, None]
+        return np.where(np.isnan(prices), -1, np.rint(np.nan_to_num(prices))).astype(np.int64)
+
+    def select(self, symbols: Sequence[str]) -> "BarPanel":
+        """Panel of these symbols, in this order."""
+        unknown = [s for s in symbols if s not in self.symbols]
+        if unknown:
+            raise MarketDataError(f"Unknown symbols {unknown}. Known here: {', '.join(self.symbols)}.")
+        columns = [self.symbols.index(s) for s in symbols]
+        return BarPanel(
+            tuple(self.instruments[c] for c in columns),
+            self.timestamps,
+            np.ascontiguousarray(self.values[:, columns, :]),
+            self.periods_per_year,
+            self.name,
+        )
+
+    def between(self, start: datetime | None, end: datetime | None) -> "BarPanel":
+        """Rows from `start` to `end`, both included; raises where none is left."""
+        rows = np.ones(len(self), dtype=np.bool_)
+        if start is not None:
+            rows &= self.timestamps >= int(start.timestamp() * 1_000_000_000)
+        if end is not None:
+            rows &= self.timestamps <= int(end.timestamp() * 1_000_000_000)
+        if not rows.any():
+            raise MarketDataError(
+                f"No bars between {start} and {end}: the data run from {self.time(0)} to {self.time(-1)}."
+            )
+        return BarPanel(
+            self.instruments,
+            self.timestamps[rows],
+            np.ascontiguousarray(self.values[rows]),
+            self.periods_per_year,
+            self.name,
+        )

@@ -1,0 +1,1 @@
+"""The pre-trade gate and risk measures."""

@@ -1,0 +1,1 @@
+"""Strategies: one file each, documented parameters and a compiled step."""

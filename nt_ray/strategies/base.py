@@ -1,0 +1,83 @@
+"""What a strategy is: documented parameters and one compiled `step`.
+
+The same `step` drives the sweep kernel, the event simulator and the live agent. It sees one bar at a time, in
+order, and keeps everything it remembers in a flat float64 state, so it cannot look ahead and costs the same on
+the millionth bar as on the first.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import float64, types
+
+from nt_ray.errors import StrategyError
+from nt_ray.types import FloatArray
+
+STEP_SIGNATURE = float64(float64[::1], float64[:, ::1], float64[::1], float64[::1])
+"""`confidence = step(state, bar, params, targets)`.
+
+state    float64 (state_size,): zeros before the first bar; the step's whole memory.
+bar      float64 (width, 5): open, high, low, close, volume of each symbol; NaN where unknown.
+params   float64 (len(parameters),): in the order of `Strategy.parameters`.
+targets  float64 (width,): written by the step, target exposure in [-1, 1] for each symbol.
+returns  confidence in [0, 1]; 0 abstains (still warming up, or no valid model), whatever the targets say.
+"""
+
+STEP_TYPE = types.FunctionType(STEP_SIGNATURE)
+"""First-class function type of a step: kernels that take it compile once for all strategies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One documented parameter with its default and the range in which it makes sense (bounds included)."""
+
+    name: str
+    default: float
+    low: float
+    high: float
+    description: str
+    integer: bool = False
+
+    def check(self, value: float) -> float:
+        """Return `value` as float, or raise with the range."""
+        if not np.isfinite(value) or not self.low <= value <= self.high:
+            raise StrategyError(
+                f"Parameter {self.name}={value:g} is out of range. Use {self.low:g} to {self.high:g}."
+            )
+        if self.integer and value != int(value):
+            raise StrategyError(f"Parameter {self.name}={value:g} must be a whole number.")
+        return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A strategy as data: name, documentation, parameters, width, state size and compiled step.
+
+    `width` is the number of symbols one step looks at (1 for single-name strategies, 2 for pairs).
+    `state_size` gives the length of the state for a parameter vector. `validate` may raise `StrategyError`
+    for combinations of parameters that are each in range but make no sense together.
+    """
+
+    name: str
+    summary: str
+    source: str
+    parameters: tuple[Parameter, ...]
+    width: int
+    state_size: Callable[[FloatArray], int]
+    step: Any
+    aliases: tuple[str, ...] = ()
+    validate: Callable[[Mapping[str, float]], None] | None = None
+
+    def vector(self, values: Mapping[str, float] | None = None) -> FloatArray:
+        """Parameter vector for `step`: defaults overridden by `values`, each checked."""
+        values = dict(values or {})
+        known = [p.name for p in self.parameters]
+        unknown = [name for name in values if name not in known]
+        if unknown:
+            raise StrategyError(f"{self.name} has no parameter {unknown[0]!r}. It has: {', '.join(known)}.")
+        full = {p.name: p.check(values.get(p.name, p.default)) for p in self.parameters}
+        if self.validate is not None:
+            self.validate(full)
+        return np.array([full[name] for name in known], dtype=np.float64)

@@ -1,0 +1,1 @@
+"""The trader: accounts, routing, sessions and the facade over them."""

@@ -1,0 +1,1 @@
+"""Orders and their states, positions, the double-entry ledger, the vocabulary of the journal."""
