@@ -1,7 +1,7 @@
 """What travels between agents, hosts and the coordinator of a swarm. All frozen, all plain arrays.
 
-Targets and weights travel as fixed-point integers. Integer sums are associative, so a decision is the same to the
-last bit however the agents are spread over hosts and nodes and in whatever order messages arrive.
+Targets and weights travel as fixed-point integers. Integer sums are associative, so a decision is the same
+to the last bit however the agents are spread over hosts and nodes and in whatever order messages arrive.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ TARGET_ONE: Final = 1 << 15
 """Fixed-point 1.0 of a target exposure."""
 
 WEIGHT_ONE: Final = 1 << 20
-"""Fixed-point 1.0 of a confidence. 2^20 * 2^30 * 8,192 agents stay within int64."""
+"""Fixed-point 1.0 of a confidence. 2^20 * 2^30 * 8,191 agents stay within int64."""
 
-MAX_AGENTS: Final = 8192
+MAX_AGENTS: Final = 8191
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class AgentSpec:
     strategy: str
     symbols: tuple[int, ...]
     params: tuple[float, ...]
+    defers: bool = False
+    """In a ring, abstain where a running decision of the other sign is more confident than this agent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +75,58 @@ class Tally:
             self.present + other.present,
         )
 
+    @staticmethod
+    def empty(bars: int, symbols: int) -> "Tally":
+        """Tally of nobody."""
+        return Tally(*(np.zeros((bars, symbols), dtype=np.int64) for _ in range(4)))
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An agent that did not answer for a block, and why."""
+
+    agent: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Receipt:
+    """A host's word that the agents it holds have answered for a block: small, so anyone can wait for it."""
+
+    host: int
+    agents: IntArray
+    """Agents that answered, ascending."""
+    silent: tuple[Silence, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ballot:
+    """The voices of some agents over K bars: their sums, and the opinions too where the rule needs them."""
+
+    tally: Tally
+    opinions: Opinions | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Baton:
+    """What passes round a ring: the sums so far, how many spoke, and opinions as revised."""
+
+    tally: Tally
+    voters: IntArray
+    """(K, N) agents that spoke with a weight above zero."""
+    opinions: Opinions | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """Running results of a host's agents up to its cursor, each array in the order of `agents`."""
+
+    agents: IntArray
+    contributions: FloatArray
+    """Sum over bars of target times the next simple return, averaged over the agent's symbols."""
+    confidences: FloatArray
+    """Mean confidence over the bars and symbols for which the agent was asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoundStats:
@@ -87,8 +141,8 @@ class RoundStats:
 class Decision:
     """What the swarm decided for bars `start` to `start + K - 1`.
 
-    `exposures` are float64 (K, N) in [-1, 1]; NaN means hold (no quorum, everyone abstained, nobody covers it).
-    `disagreement` is the weighted standard deviation of targets, (K, N), NaN where nobody voted.
+    `exposures` are float64 (K, N) in [-1, 1]; NaN means hold (no quorum, everyone abstained, nobody covers
+    it). `disagreement` is the weighted standard deviation of targets, (K, N), NaN where nobody voted.
     """
 
     start: int

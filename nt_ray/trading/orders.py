@@ -1,6 +1,6 @@
 """Orders, fills and the states an order can be in, in the field's own words (FIX).
 
-Every number is a `Decimal`. An order is a request plus the fold of its events (`nt_ray.trading.events`).
+Every number is a `Decimal`. An order is a request plus the fold of its events (`nt_ray.trading.lifecycle`).
 """
 
 import re
@@ -92,7 +92,9 @@ class OrderRequest:
                 f"client_order_id {self.client_order_id!r} is not usable. Give 1 to 64 of A-Z a-z 0-9 . _ : -"
             )
         if not self.quantity.is_finite() or self.quantity <= 0:
-            raise BadInputError(f"{self.client_order_id}: quantity {self.quantity} must be a positive number.")
+            raise BadInputError(
+                f"{self.client_order_id}: quantity {self.quantity} must be a positive number."
+            )
         if (self.type is OrderType.LIMIT) != (self.limit_price is not None):
             raise BadInputError(
                 f"{self.client_order_id}: a {self.type} order with limit_price={self.limit_price}. "
@@ -128,7 +130,11 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as its events have made it. Transitions are checked in `nt_ray.trading.events`."""
+    """An order as its events have made it. Transitions are checked in `nt_ray.trading.lifecycle`.
+
+    `rule` names the gate's rule that denied it; `not_sent` says that it was rejected because it certainly never
+    reached the venue, so that the same intent may go another way.
+    """
 
     request: OrderRequest
     status: OrderStatus = OrderStatus.INITIALIZED
@@ -138,6 +144,8 @@ class Order:
     venue_order_id: str = ""
     reason: str = ""
     execution_ids: frozenset[str] = frozenset()
+    rule: str = ""
+    not_sent: bool = False
 
     @property
     def remaining(self) -> Decimal:

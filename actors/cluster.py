@@ -1,0 +1,102 @@
+"""Ray for a run: joined where one is named, else started on this machine, with token authentication on.
+
+An address comes from the settings or from `RAY_ADDRESS`. A local Ray gets a random token of its own for its lifetime,
+so nobody else on the machine can drive it.
+"""
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+
+from nt_ray.errors import ServiceError
+
+# Ray reads these when it starts; an operator's own values win.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+for _name, _value in _ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402  the environment above has to stand before Ray is imported
+
+NAMESPACE = "nt-ray"
+CONNECT_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The Ray this process is connected to."""
+
+    local: bool
+    node_id: str
+    nodes: int
+    cpus: float
+
+
+def connect(address: str | None, *, num_cpus: int | None, object_store_mb: int) -> Cluster:
+    """Join the Ray at `address` or `RAY_ADDRESS`, or start a local one; a connected process stays connected."""
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if not ray.is_initialized():
+        if address is None:
+            _start_local(num_cpus, object_store_mb)
+        else:
+            _join(address)
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return Cluster(
+        local=address is None,
+        node_id=ray.get_runtime_context().get_node_id(),
+        nodes=len(alive),
+        cpus=float(sum(node["Resources"].get("CPU", 0.0) for node in alive)),
+    )
+
+
+def disconnect() -> None:
+    """Leave Ray; a local one ends."""
+    if ray.is_initialized():
+        ray.shutdown()
+
+
+def _start_local(num_cpus: int | None, object_store_mb: int) -> None:
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    ray.init(
+        address="local",
+        num_cpus=num_cpus or max(os.cpu_count() or 1, 2),
+        object_store_memory=object_store_mb * 2**20,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        namespace=NAMESPACE,
+        _node_ip_address="127.0.0.1",
+        runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
+    )
+
+
+def _join(address: str) -> None:
+    _check_reachable(address)
+    try:
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ServiceError(
+            f"Ray at {address!r} cannot be joined ({error}). Check RAY_ADDRESS and RAY_AUTH_MODE, "
+            "or unset RAY_ADDRESS to start a local Ray."
+        ) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself needs twenty seconds to find out that nobody listens; a plain connection tells at once."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise ServiceError(
+            f"Ray is not reachable at {address!r} ({error.strerror or error}). Start it with "
+            "`ray start --head`, correct RAY_ADDRESS, or unset it to start a local Ray."
+        ) from error

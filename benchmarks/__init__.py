@@ -1,0 +1,1 @@
+"""Measurements of the platform, each a module with a main function."""

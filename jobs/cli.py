@@ -1,0 +1,146 @@
+"""The command line `nt-ray`.
+
+Owns commands, options and how an error looks to a person. Every error that this product raises on purpose
+ends as a line on stderr, or as one JSON object on stdout where `--json` is given, and as the error's own exit
+code: 2 for bad input, 130 for an interrupt. Heavy packages are imported inside commands, so help is quick.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from jobs.config_command import config_app
+from jobs.doctor_command import DOCTOR_HELP, doctor
+from jobs.options import (
+    AsJson,
+    Cash,
+    ConfigFile,
+    End,
+    Hosts,
+    Progress,
+    Rule,
+    Runs,
+    Seed,
+    SetValues,
+    Source,
+    Start,
+    Symbols,
+    Topology,
+    help_text,
+    overrides_from,
+)
+from nt_ray.errors import NeuralTraderError
+
+INTERRUPTED = 130
+
+RUN_HELP = help_text(
+    "Let the swarm paper-trade market data, bar by bar, and write a tear sheet. "
+    "Options win over NT_ variables, those over the file, that over the defaults.",
+    "nt-ray run",
+    "nt-ray run --topology ring --start 2015-01-02 --symbols AAPL,MSFT,XOM",
+    "nt-ray run --data prices/ --cash 250000 --set data.timezone=America/New_York",
+    "nt-ray run --set 'brokers.sim-east.outage=[[500, 600]]' --json",
+    "nt-ray run --config runs/latest/settings.toml",
+)
+
+app = typer.Typer(
+    name="nt-ray",
+    help="Trade with a swarm of strategy agents, on this machine or on a Ray cluster.",
+    epilog="Start with `nt-ray doctor`, then `nt-ray run`.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(config_app, name="config")
+app.command("doctor", help=DOCTOR_HELP)(doctor)
+
+
+@app.callback(invoke_without_command=True)
+def _without_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("run", help=RUN_HELP)
+def run(
+    config: ConfigFile = None,
+    topology: Topology = None,
+    rule: Rule = None,
+    hosts: Hosts = None,
+    source: Source = None,
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    cash: Cash = None,
+    seed: Seed = None,
+    runs: Runs = None,
+    set_values: SetValues = None,
+    as_json: AsJson = False,
+    progress: Progress = True,
+) -> int:
+    """Trade as the options, the environment and the file say."""
+    named = {
+        "swarm.topology": topology,
+        "swarm.rule": rule,
+        "swarm.hosts": hosts,
+        "data.source": source,
+        "data.symbols": symbols,
+        "data.start": start,
+        "data.end": end,
+        "account.initial_cash": cash,
+        "seed": seed,
+        "runs": runs,
+    }
+    from nt_ray.config import load_settings
+
+    settings = load_settings(config, overrides_from(named, set_values))
+    from jobs import trade
+
+    return trade.run(settings, as_json=as_json, progress=progress)
+
+
+@app.command("version")
+def version(as_json: AsJson = False) -> None:
+    """Print the versions of nt-ray, Python and Ray."""
+    import platform
+    from importlib.metadata import version as installed
+
+    from nt_ray.project import project
+
+    versions = {"nt-ray": project().version, "python": platform.python_version(), "ray": installed("ray")}
+    typer.echo(json.dumps(versions) if as_json else ", ".join(f"{k} {v}" for k, v in versions.items()))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    as_json = "--json" in arguments
+    try:
+        result: Any = app(args=arguments, prog_name="nt-ray", standalone_mode=False)
+    except NeuralTraderError as error:
+        return _fail(error.code, str(error), error.exit_code, as_json=as_json)
+    except typer.TyperException as error:
+        return _fail("usage", _with_hint(error.format_message()), 2, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", "Interrupted.", INTERRUPTED, as_json=as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _with_hint(message: str) -> str:
+    return f"{message.rstrip('.')}. `nt-ray --help` lists commands, `nt-ray COMMAND --help` options."
+
+
+def _fail(code: str, message: str, exit_code: int, *, as_json: bool) -> int:
+    if as_json:
+        typer.echo(json.dumps({"error": {"code": code, "message": message}}))
+    else:
+        for line in message.splitlines() or [code]:
+            typer.echo(f"nt-ray: {line}", err=True)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

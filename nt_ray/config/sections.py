@@ -1,0 +1,196 @@
+"""Sections of the settings tree: every key with its default, unit, range and meaning.
+
+The text of each field is what `docs/configuration.md` and error messages are made of.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nt_ray.config.values import (
+    Amount,
+    Blank,
+    Currency,
+    Day,
+    Endpoint,
+    Names,
+    Number,
+    SomeNames,
+    Text,
+    TimeZone,
+    Variants,
+    Whole,
+)
+
+
+class Section(BaseModel):
+    """A table of settings: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Section):
+    """Market data that is traded."""
+
+    source: Text = Field("sp500", description="An embedded data set's name, or the path of a file or folder.")
+    symbols: Names = Field((), description="Symbols to trade, in this order; empty trades all.")
+    start: Day = Field(None, description="First day used (UTC), included.")
+    end: Day = Field(None, description="Last day used (UTC), included.")
+    timezone: TimeZone = Field(
+        None, description="Time zone of times that are written without one, such as America/New_York."
+    )
+    adjust: bool = Field(True, description="Scale prices by the adjusted close where the data carry one.")
+    missing: Literal["error", "skip"] = Field(
+        "error", description="A gap inside a price series: refuse it, or take it for a day without a bar."
+    )
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> "Data":
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise ValueError(
+                f"data.start = {self.start} lies after data.end = {self.end}. "
+                "Give a start that is not later than the end."
+            )
+        return self
+
+
+class Swarm(Section):
+    """How agents are spread, how their opinions travel and how they become one decision."""
+
+    topology: Literal["star", "hierarchical", "ring", "mesh"] = Field(
+        "hierarchical", description="How opinions travel between agents."
+    )
+    rule: Literal["mean", "median", "trimmed", "majority", "hedge"] = Field(
+        "mean", description="How opinions combine into one decision."
+    )
+    hosts: Whole = Field(3, ge=1, le=256, description="Processes that hold the agents.")
+    fanout: Whole = Field(4, ge=2, le=64, description="Children of a node in the hierarchical topology.")
+    quorum: Number = Field(
+        0.67,
+        gt=0,
+        le=1,
+        description="Share of a symbol's agents that must answer, else the decision is hold.",
+    )
+    deadline_s: Number = Field(30.0, ge=0.01, le=3600, description="Seconds after which a host is silent.")
+    strict: bool = Field(
+        True, description="Replace a dead host and ask again, so that a failure changes no decision."
+    )
+    block_bars: Whole = Field(64, ge=1, le=4096, description="Bars decided in one round; 1 is live trading.")
+    degree: Whole = Field(8, ge=2, le=64, description="Neighbours of an agent in the mesh topology.")
+    epsilon: Number = Field(
+        0.01, gt=0, le=0.5, description="Largest difference of estimates at which the mesh stops gossiping."
+    )
+    trim: Number = Field(
+        0.2, ge=0, lt=0.5, description="Share of opinions that the trimmed rule drops at each end."
+    )
+    defer: bool = Field(
+        False, description="In the ring, let an agent abstain against a running decision surer than itself."
+    )
+    group_size: Whole = Field(5, ge=1, le=500, description="Symbols that one agent looks at.")
+    max_repairs: Whole = Field(
+        5, ge=0, le=100, description="Replacements of a dead host in one round before it is left out."
+    )
+
+
+class Strategies(Section):
+    """Which strategies the agents follow."""
+
+    enabled: SomeNames = Field(
+        ("momentum", "mean_reversion", "pairs"),
+        description="Strategies of the roster, by name.",
+    )
+    variants: Variants = Field(
+        default_factory=dict,
+        description="For a strategy, a list of parameter tables, each giving agents of its own; "
+        "a strategy without an entry runs its own variants.",
+    )
+
+    @model_validator(mode="after")
+    def _variants_are_used(self) -> "Strategies":
+        known = {*self.enabled, *_default(Strategies, "enabled")}
+        for name in self.variants:
+            if name not in known:
+                raise ValueError(
+                    f"strategies.variants.{name} belongs to no enabled strategy ({', '.join(self.enabled)}). "
+                    f"Add {name!r} to strategies.enabled, or correct the name."
+                )
+        return self
+
+
+class Portfolio(Section):
+    """From decided exposures to positions. Weights are fractions of equity."""
+
+    target_volatility: Number = Field(
+        0.10, gt=0, le=5, description="Annualised volatility that a full-size position is scaled to."
+    )
+    max_weight: Number = Field(0.10, gt=0, le=10, description="Largest size of one position.")
+    max_gross: Number = Field(1.0, gt=0, le=20, description="Largest sum of the sizes of all positions.")
+    max_net: Number = Field(1.0, gt=0, le=20, description="Largest net of long and short positions.")
+    rebalance_band: Number = Field(
+        0.01,
+        ge=0,
+        lt=1,
+        description="A smaller change of weight is not traded, unless it closes or turns a position.",
+    )
+    volatility_halflife: Number = Field(
+        60.0, gt=0, le=10000, description="Half-life in bars of the volatility estimate."
+    )
+
+
+class Risk(Section):
+    """Limits that every order passes before it is sent. Shares are fractions of the account's equity."""
+
+    max_position_size: Amount = Field(
+        Decimal(100000), gt=0, description="Largest position in one symbol, in account currency."
+    )
+    max_order_size: Amount = Field(Decimal(50000), gt=0, description="Largest order, in account currency.")
+    max_gross_exposure: Number = Field(2.0, gt=0, le=20, description="Largest sum of position sizes.")
+    max_net_exposure: Number = Field(2.0, gt=0, le=20, description="Largest net of long and short.")
+    max_concentration: Number = Field(0.25, gt=0, le=20, description="Largest share in one symbol.")
+    max_daily_loss: Number = Field(
+        0.05, gt=0, le=1, description="Loss within a UTC day at which only reducing orders pass."
+    )
+    max_drawdown: Number = Field(
+        0.35,
+        gt=0,
+        le=1,
+        description="Loss from the highest equity at which trading stops until a person resets it.",
+    )
+    duplicate_window_s: Number = Field(
+        0.0, ge=0, le=86400, description="Seconds within which an equal order is refused; 0 allows it."
+    )
+    var_confidence: Number = Field(
+        0.95, ge=0.5, lt=1, description="Confidence of value at risk and expected shortfall in reports."
+    )
+
+
+class AccountSettings(Section):
+    """Money the run starts with."""
+
+    initial_cash: Amount = Field(
+        Decimal(100000),
+        gt=0,
+        le=10_000_000_000,
+        decimal_places=2,
+        description="Cash at the start, in all accounts together.",
+    )
+    currency: Currency = Field("USD", description="ISO 4217 code.")
+
+
+class Ray(Section):
+    """The Ray cluster that carries the actors."""
+
+    address: Endpoint = Field(
+        None, description="Cluster to join; unset joins RAY_ADDRESS if that is set, else starts a local Ray."
+    )
+    num_cpus: Annotated[Whole | None, Field(ge=1, le=4096), Blank] = Field(
+        None, description="CPUs a local Ray counts with; unset takes the machine's."
+    )
+    object_store_mb: Whole = Field(
+        200, ge=80, le=1_000_000, description="Shared memory of a local Ray, in MB."
+    )
+
+
+def _default(section: type[Section], key: str) -> Any:
+    return section.model_fields[key].default

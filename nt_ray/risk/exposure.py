@@ -1,0 +1,106 @@
+"""Exposure of one account: positions, what is left of open orders, marks, and the totals the gate compares.
+
+Open orders count at their worst: per symbol either all buys fill and no sell, or the reverse. Totals are kept up to
+date symbol by symbol, so reading them costs the same with one symbol as with a thousand.
+
+Invariant: `gross`, `longest`, `shortest` and `used` equal the sums over `symbols` of what `Line` says.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+ZERO: Final = Decimal(0)
+
+
+class Line:
+    """One symbol: signed position, open quantity to buy and to sell (unsigned), and the mark (None: unknown)."""
+
+    __slots__ = ("buys", "gross", "longest", "mark", "position", "sells", "shortest", "used")
+
+    def __init__(self) -> None:
+        self.position = ZERO
+        self.buys = ZERO
+        self.sells = ZERO
+        self.mark: Decimal | None = None
+        self.gross = self.longest = self.shortest = self.used = ZERO
+
+    def worst(self, buys: Decimal, sells: Decimal) -> Decimal:
+        """Largest position, unsigned, were these quantities open."""
+        return max(abs(self.position + buys), abs(self.position - sells))
+
+    def opening(self, buys: Decimal, sells: Decimal) -> Decimal:
+        """Quantity that would open or add to a position, were these quantities open, each side by itself."""
+        position = self.position
+        opened_long = max(buys + min(position, ZERO), ZERO)
+        opened_short = max(sells - max(position, ZERO), ZERO)
+        return opened_long + opened_short
+
+    def reduces(self, sign: int, quantity: Decimal) -> bool:
+        """Whether an order can only reduce the position, all open orders of its side filled first."""
+        if sign > 0:
+            return self.buys + quantity <= -self.position
+        return self.sells + quantity <= self.position
+
+
+class Exposure:
+    """Exposure of an account over all symbols."""
+
+    __slots__ = ("gross", "lines", "longest", "shortest", "used")
+
+    def __init__(self) -> None:
+        self.lines: dict[str, Line] = {}
+        self.gross = ZERO
+        """Worst-case sum of position sizes at the marks."""
+        self.longest = ZERO
+        """Net value were all open buys filled and no sell."""
+        self.shortest = ZERO
+        """Net value were all open sells filled and no buy."""
+        self.used = ZERO
+        """Buying power in use: position sizes plus what open orders would open, each order by itself."""
+
+    def line(self, symbol: str) -> Line:
+        """Line of a symbol, made on first use."""
+        line = self.lines.get(symbol)
+        if line is None:
+            line = self.lines[symbol] = Line()
+        return line
+
+    def peek(self, symbol: str) -> Line:
+        """Line of a symbol for reading only; an empty one where there is none."""
+        return self.lines.get(symbol) or Line()
+
+    def mark(self, marks: Mapping[str, Decimal]) -> None:
+        """Take new marks in; one that is not a positive number makes the symbol's mark unknown."""
+        for symbol, price in marks.items():
+            line = self.line(symbol)
+            line.mark = price if price.is_finite() and price > 0 else None
+            self._refresh(line)
+
+    def open(self, symbol: str, sign: int, quantity: Decimal) -> None:
+        """Count a quantity as open; a negative quantity takes it back."""
+        line = self.line(symbol)
+        if sign > 0:
+            line.buys += quantity
+        else:
+            line.sells += quantity
+        self._refresh(line)
+
+    def move(self, symbol: str, position: Decimal) -> None:
+        """Set the position of a symbol."""
+        line = self.line(symbol)
+        line.position = position
+        self._refresh(line)
+
+    def _refresh(self, line: Line) -> None:
+        mark = line.mark or ZERO
+        position = line.position
+        gross = line.worst(line.buys, line.sells) * mark
+        longest = (position + line.buys) * mark
+        shortest = (position - line.sells) * mark
+        used = (abs(position) + line.opening(line.buys, line.sells)) * mark
+        self.gross += gross - line.gross
+        self.longest += longest - line.longest
+        self.shortest += shortest - line.shortest
+        self.used += used - line.used
+        line.gross, line.longest, line.shortest, line.used = gross, longest, shortest, used

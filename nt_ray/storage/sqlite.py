@@ -1,0 +1,88 @@
+"""Opening SQLite files: one way, with errors that say what is wrong with the file.
+
+Each kind of file carries an application id and a schema version in its header, so that a journal is never opened as
+a venue's book, and a file from a newer version is refused before anything is read from it.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from nt_ray.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """A kind of SQLite file: its name for people, its header numbers, its tables.
+
+    `durable` waits for the disk at each commit (survives loss of power); otherwise a commit survives the death
+    of the process.
+    """
+
+    name: str
+    application_id: int
+    version: int
+    schema: str
+    durable: bool
+
+
+def open_database(path: Path, kind: FileKind) -> sqlite3.Connection:
+    """Open or create a file of this kind in WAL mode; transactions are begun explicitly."""
+    if not path.parent.is_dir():
+        raise StorageError(f"The folder {path.parent} of the {kind.name} does not exist. Create it first.")
+    connection = None
+    try:
+        # One owner at a time; which thread that is may change, as in an actor.
+        connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        _prepare(connection, path, kind)
+    except sqlite3.DatabaseError as error:
+        _close(connection)
+        raise StorageError(
+            f"{path} cannot be used as a {kind.name}: {error}. Give the path of a {kind.name} or of a new file."
+        ) from error
+    except StorageError:
+        _close(connection)
+        raise
+    return connection
+
+
+def _close(connection: sqlite3.Connection | None) -> None:
+    if connection is not None:
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind) -> None:
+    application_id, version, tables = _header(connection)
+    if application_id != kind.application_id and (application_id != 0 or tables):
+        raise StorageError(f"{path} is a database, but not a {kind.name}. Give the path of a {kind.name}.")
+    if version > kind.version:
+        raise StorageError(
+            f"{path} has schema version {version}; this program knows {kind.version}. Update the program."
+        )
+    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    connection.execute(f"PRAGMA synchronous = {'FULL' if kind.durable else 'NORMAL'}")
+    if version < kind.version:
+        _create(connection, kind)
+
+
+def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    application_id = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    return application_id, version, tables
+
+
+def _create(connection: sqlite3.Connection, kind: FileKind) -> None:
+    """Create the tables in one transaction; two processes that open a new file at once create them once."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _header(connection)[1] < kind.version:
+            for statement in kind.schema.split(";;"):
+                if statement.strip():
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {kind.application_id}")
+            connection.execute(f"PRAGMA user_version = {kind.version}")
+        connection.execute("COMMIT")
+    except sqlite3.DatabaseError:
+        connection.execute("ROLLBACK")
+        raise

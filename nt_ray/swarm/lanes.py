@@ -1,0 +1,167 @@
+"""Compiled agents: all agents of one strategy in one host, run by one kernel call a block.
+
+A *lane* is one strategy step with its own state: an agent with m symbols and a strategy of width w has m /
+w lanes. Lanes see one bar at a time in order and keep their states between blocks. Knows nothing of rounds
+or messages.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import float64, int64, njit, types
+
+from nt_ray.strategies.base import STEP_TYPE, Strategy
+from nt_ray.swarm.failures import SwarmSetupError
+from nt_ray.swarm.messages import AgentSpec
+from nt_ray.types import FloatArray, IntArray
+
+BARS = types.Array(float64, 3, "C", readonly=True)
+FIELD_COUNT = 5
+
+
+@njit(
+    int64(
+        STEP_TYPE,
+        BARS,
+        int64[:, ::1],
+        float64[:, ::1],
+        float64[::1],
+        int64[::1],
+        int64,
+        int64,
+        int64,
+        int64,
+        float64[:, :, ::1],
+        float64[:, ::1],
+    ),
+    cache=True,
+    nogil=True,
+)
+def run_lanes(
+    step: object,
+    values: FloatArray,
+    symbols: IntArray,
+    params: FloatArray,
+    states: FloatArray,
+    offsets: IntArray,
+    start: int,
+    stop: int,
+    first: int,
+    last: int,
+    targets: FloatArray,
+    confidences: FloatArray,
+) -> int:
+    """Run lanes `first` to `last - 1` over bars `start` to `stop - 1`; write what they say.
+
+    Parameters
+    ----------
+    values
+        (T, N, 5) bars.
+    symbols, params
+        (L, w) panel columns and (L, P) parameters of each lane.
+    states, offsets
+        Flat states; lane l owns `states[offsets[l]:offsets[l + 1]]`.
+    targets, confidences
+        (K, L, w) and (K, L), K = stop - start; NaN passes through.
+    """
+    width = symbols.shape[1]
+    bar = np.empty((width, FIELD_COUNT))
+    for lane in range(first, last):
+        state = states[offsets[lane] : offsets[lane + 1]]
+        for t in range(start, stop):
+            for j in range(width):
+                for f in range(FIELD_COUNT):
+                    bar[j, f] = values[t, symbols[lane, j], f]
+            said = step(state, bar, params[lane], targets[t - start, lane])  # type: ignore[operator]
+            confidences[t - start, lane] = said
+    return last - first
+
+
+class LaneGroup:
+    """Agents of one strategy: their lanes, states and the bar they have reached."""
+
+    def __init__(self, strategy: Strategy, specs: Sequence[AgentSpec]) -> None:
+        for spec in specs:
+            if not spec.symbols or len(spec.symbols) % strategy.width:
+                raise SwarmSetupError(
+                    f"Agent {spec.agent} ({spec.name}) has {len(spec.symbols)} symbols; its strategy "
+                    f"looks at {strategy.width} at a time. Give a multiple of {strategy.width}."
+                )
+            if len(spec.params) != len(strategy.parameters):
+                raise SwarmSetupError(
+                    f"Agent {spec.agent} ({spec.name}) has {len(spec.params)} parameters; "
+                    f"{strategy.name} needs {len(strategy.parameters)}. Build them with Strategy.vector."
+                )
+        self.specs = tuple(specs)
+        self._step = strategy.step
+        lanes = [len(s.symbols) // strategy.width for s in specs]
+        self.bounds = np.concatenate(([0], np.cumsum(lanes))).astype(np.int64)
+        """Lanes of agent i are `bounds[i]` to `bounds[i + 1] - 1`."""
+        self.symbols = np.concatenate([np.array(s.symbols, dtype=np.int64) for s in specs]).reshape(
+            -1, strategy.width
+        )
+        params = [np.array(s.params, dtype=np.float64) for s in specs]
+        self._params = np.ascontiguousarray(np.repeat(np.stack(params), lanes, axis=0))
+        sizes = np.repeat([strategy.state_size(p) for p in params], lanes)
+        self._offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as before the first bar."""
+        self._states = np.zeros(int(self._offsets[-1]))
+
+    def run(self, values: FloatArray, start: int, stop: int) -> tuple[FloatArray, FloatArray, dict[int, str]]:
+        """Run all lanes over a block: targets (K, L, w), confidences (K, L), and why agents failed.
+
+        If a step raises, the block is run again agent by agent, so that only the agent that raises is lost;
+        its state stays as it was before the block.
+        """
+        shape = (stop - start, *self.symbols.shape)
+        targets, confidences = np.zeros(shape), np.zeros(shape[:2])
+        before = self._states.copy()
+        try:
+            self._call(values, start, stop, 0, len(self.symbols), targets, confidences)
+        except Exception:  # noqa: BLE001 a strategy is user code: it may raise anything, found out below
+            self._states[:] = before
+            return targets, confidences, self._run_apart(values, start, stop, targets, confidences)
+        return targets, confidences, {}
+
+    def _run_apart(
+        self, values: FloatArray, start: int, stop: int, targets: FloatArray, confidences: FloatArray
+    ) -> dict[int, str]:
+        failed: dict[int, str] = {}
+        before = self._states.copy()
+        for i in range(len(self.specs)):
+            first, last = int(self.bounds[i]), int(self.bounds[i + 1])
+            try:
+                self._call(values, start, stop, first, last, targets, confidences)
+            except Exception as error:  # noqa: BLE001 the boundary of an agent: the failure becomes its silence
+                failed[i] = f"{type(error).__name__}: {error}"
+                owned = slice(int(self._offsets[first]), int(self._offsets[last]))
+                self._states[owned] = before[owned]
+        return failed
+
+    def _call(
+        self,
+        values: FloatArray,
+        start: int,
+        stop: int,
+        first: int,
+        last: int,
+        targets: FloatArray,
+        confidences: FloatArray,
+    ) -> None:
+        run_lanes(
+            self._step,
+            values,
+            self.symbols,
+            self._params,
+            self._states,
+            self._offsets,
+            start,
+            stop,
+            first,
+            last,
+            targets,
+            confidences,
+        )

@@ -1,0 +1,1 @@
+"""Topologies: how opinions travel from agents to one decision, one file each."""

@@ -1,0 +1,78 @@
+"""From settings to a swarm: the roster, the topology, the rule."""
+
+from collections.abc import Mapping
+
+from nt_ray.config import Settings
+from nt_ray.market.bars import BarPanel
+from nt_ray.strategies.registry import find
+from nt_ray.swarm.hedge import Hedge
+from nt_ray.swarm.messages import AgentSpec
+from nt_ray.swarm.roster import DEFAULT_VARIANTS, RosterParams, Variants, roster
+from nt_ray.swarm.rules import Majority, Mean, Median, Rule, Trimmed
+from nt_ray.swarm.swarm import Swarm, SwarmParams
+from nt_ray.swarm.topology.base import Topology
+from nt_ray.swarm.topology.hierarchical import Hierarchical
+from nt_ray.swarm.topology.mesh import Mesh
+from nt_ray.swarm.topology.ring import Ring
+from nt_ray.swarm.topology.star import Star
+from nt_ray.swarm.transport import Transport
+
+TOPOLOGIES = ("star", "hierarchical", "ring", "mesh")
+
+
+def build_roster(settings: Settings, panel: BarPanel) -> tuple[AgentSpec, ...]:
+    """Agents of the enabled strategies over the panel's symbols."""
+    variants: dict[str, Variants] = {}
+    for name in settings.strategies.enabled:
+        strategy = find(name)
+        given = settings.strategies.variants.get(name)
+        variants[strategy.name] = (
+            {f"v{i}": values for i, values in enumerate(given)} if given else DEFAULT_VARIANTS[strategy.name]
+        )
+    swarm = settings.swarm
+    params = RosterParams(group_size=swarm.group_size, variants=variants, defer=swarm.defer)
+    return roster(panel.symbols, params, find)
+
+
+def single_agent(panel: BarPanel, name: str, values: Mapping[str, float] | None) -> tuple[AgentSpec, ...]:
+    """One agent that runs one strategy over every symbol (the last is left out where they do not pair up)."""
+    strategy = find(name)
+    count = len(panel.symbols) - len(panel.symbols) % strategy.width
+    vector = tuple(float(v) for v in strategy.vector(values))
+    return (AgentSpec(0, strategy.name, strategy.name, tuple(range(count)), vector),)
+
+
+def build_topology(settings: Settings, name: str) -> Topology:
+    """Topology of this name with the settings' parameters."""
+    swarm = settings.swarm
+    makers: dict[str, Topology] = {
+        "star": Star(),
+        "hierarchical": Hierarchical(swarm.fanout),
+        "ring": Ring(),
+        "mesh": Mesh(degree=swarm.degree, epsilon=swarm.epsilon, seed=settings.seed),
+    }
+    return makers[name]
+
+
+def build_rule(settings: Settings, panel: BarPanel, agents: int) -> Rule:
+    """Consensus rule of the settings."""
+    swarm = settings.swarm
+    if swarm.rule == "hedge":
+        return Hedge(agents, panel.values)
+    rules: dict[str, Rule] = {
+        "mean": Mean(),
+        "median": Median(),
+        "trimmed": Trimmed(swarm.trim),
+        "majority": Majority(),
+    }
+    return rules[swarm.rule]
+
+
+def build_swarm(
+    settings: Settings, panel: BarPanel, specs: tuple[AgentSpec, ...], transport: Transport, topology: str
+) -> Swarm:
+    """Coordinator over hosts that a transport reaches."""
+    swarm = settings.swarm
+    params = SwarmParams(swarm.quorum, swarm.deadline_s, swarm.strict, swarm.max_repairs)
+    rule = build_rule(settings, panel, len(specs))
+    return Swarm(specs, transport, build_topology(settings, topology), rule, params)

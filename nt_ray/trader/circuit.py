@@ -1,0 +1,103 @@
+"""Circuit breakers of venues and the routing table that follows from them.
+
+A circuit is closed (in use), open (not used) or half-open (one probe under way). It opens after `threshold` failures in
+a row, and is probed every `probe_every` ticks of the injected clock: bars in a replay, seconds in live trading. A
+probe that succeeds closes it, one that fails leaves it open. The order path only ever reads the resulting table.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nt_ray.trader.routing import RoutingTable
+
+
+class CircuitState(StrEnum):
+    """State of a circuit breaker."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(slots=True)
+class Circuit:
+    """One venue's circuit breaker."""
+
+    threshold: int = 1
+    probe_every: float = 1.0
+    state: CircuitState = CircuitState.CLOSED
+    failures: int = 0
+    trips: int = 0
+    probed_at: float = 0.0
+
+    def failed(self, now: float) -> None:
+        """Record a failure; open the circuit at the threshold, or at once where it was half-open."""
+        self.failures += 1
+        if self.state is CircuitState.CLOSED and self.failures >= self.threshold:
+            self.trips += 1
+        if self.failures >= self.threshold or self.state is CircuitState.HALF_OPEN:
+            self.state = CircuitState.OPEN
+            self.probed_at = now
+
+    def succeeded(self) -> None:
+        """Record a success: the circuit closes."""
+        self.failures = 0
+        self.state = CircuitState.CLOSED
+
+    def due(self, now: float) -> bool:
+        """Whether an open circuit should be probed now; if so it becomes half-open."""
+        if self.state is CircuitState.OPEN and now - self.probed_at >= self.probe_every:
+            self.state = CircuitState.HALF_OPEN
+            return True
+        return False
+
+
+class Switchboard:
+    """Circuits of all accounts and the routing table that results from them."""
+
+    def __init__(
+        self,
+        accounts: Sequence[str],
+        homes: Mapping[str, str],
+        *,
+        threshold: int = 1,
+        probe_every: float = 1.0,
+    ) -> None:
+        self._circuits = {name: Circuit(threshold, probe_every) for name in accounts}
+        self._table = RoutingTable(tuple(accounts), dict(homes), frozenset(accounts))
+
+    @property
+    def table(self) -> RoutingTable:
+        """The routing table now in force."""
+        return self._table
+
+    @property
+    def trips(self) -> int:
+        """How often a circuit has opened."""
+        return sum(c.trips for c in self._circuits.values())
+
+    def states(self) -> dict[str, CircuitState]:
+        """State of each circuit."""
+        return {name: c.state for name, c in self._circuits.items()}
+
+    def failed(self, account: str, now: float) -> RoutingTable:
+        """Record that an account could not be reached; return the table then in force."""
+        self._circuits[account].failed(now)
+        return self._refresh()
+
+    def probe(self, now: float, reach: Callable[[str], bool]) -> RoutingTable:
+        """Probe each open circuit that is due through `reach`; return the table then in force."""
+        for name, circuit in self._circuits.items():
+            if circuit.due(now):
+                if reach(name):
+                    circuit.succeeded()
+                else:
+                    circuit.failed(now)
+        return self._refresh()
+
+    def _refresh(self) -> RoutingTable:
+        reachable = frozenset(n for n, c in self._circuits.items() if c.state is CircuitState.CLOSED)
+        if reachable != self._table.reachable:
+            self._table = self._table.with_reachable(reachable)
+        return self._table

@@ -1,0 +1,251 @@
+"""`NeuralTrader`: start, execute a strategy or the whole swarm, look at portfolio and risk, shut down.
+
+The command line, the jobs and the gateway stand on this class; it delegates and decides nothing itself. It works the
+same on every runtime.
+
+    with NeuralTrader(settings) as trader:
+        run = trader.execute_strategy()
+        print(trader.get_portfolio().equity, trader.analyze_risk().value_at_risk)
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from nt_ray.backtest.buy_and_hold import buy_and_hold
+from nt_ray.config import Settings
+from nt_ray.errors import ServiceError
+from nt_ray.market.bars import BarPanel
+from nt_ray.market.source import load_panel
+from nt_ray.reports.record import RunRecord
+from nt_ray.swarm.swarm import Swarm
+from nt_ray.swarm.transport import Transport
+from nt_ray.trader.assembly import TOPOLOGIES, build_roster, build_swarm, single_agent
+from nt_ray.trader.desk import Desk
+from nt_ray.trader.planning import account_plans, sizing_params
+from nt_ray.trader.portfolio import Portfolio, RiskReport, analyze, combine
+from nt_ray.trader.recording import agents_frame, digest, flows, trades_frame
+from nt_ray.trader.routing import spread_homes
+from nt_ray.trader.run_folder import create_run_folder, write_run
+from nt_ray.trader.runtime import InProcessRuntime, Runtime
+from nt_ray.trader.session import OnBar, Router, Session, SessionRecord
+from nt_ray.types import QUANTA_PER_UNIT
+
+SAMPLE_BARS = 512
+"""Bars over which the topologies that a run does not use are measured beside the one it uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a finished run leaves: its record, its JSON-able summary and its folder."""
+
+    record: RunRecord
+    summary: Mapping[str, Any]
+    folder: Path
+
+
+class NeuralTrader:
+    """A trader over one panel of bars, on one runtime."""
+
+    def __init__(self, settings: Settings, runtime: Runtime | None = None) -> None:
+        self.settings = settings
+        self._runtime: Runtime = runtime or InProcessRuntime()
+        self._facts: dict[str, Any] | None = None
+        self._panel: BarPanel | None = None
+        self._portfolio: Portfolio | None = None
+
+    def __enter__(self) -> "NeuralTrader":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    @property
+    def panel(self) -> BarPanel:
+        """The bars that are traded."""
+        if self._panel is None:
+            raise ServiceError("The trader has not been started. Call start(), or use it in a with block.")
+        return self._panel
+
+    def start(self) -> None:
+        """Load the data, then start or join the runtime; bad data fail before anything is started."""
+        if self._facts is not None:
+            return
+        data = self.settings.data
+        self._panel = load_panel(
+            data.source,
+            symbols=data.symbols or None,
+            start=_at_start(data.start),
+            end=_at_end(data.end),
+            timezone=data.timezone,
+            adjust=data.adjust,
+            missing=data.missing,
+        )
+        build_roster(self.settings, self._panel)
+        self._facts = self._runtime.start()
+
+    def execute_strategy(
+        self,
+        strategy: str | None = None,
+        *,
+        params: Mapping[str, float] | None = None,
+        on_bar: OnBar | None = None,
+    ) -> Run:
+        """Trade the panel with the configured swarm, or with one agent of one strategy; write the run's folder."""
+        panel = self.panel
+        specs = build_roster(self.settings, panel) if strategy is None else single_agent(panel, strategy, params)
+        label = "swarm" if strategy is None else specs[0].strategy
+        folder = create_run_folder(Path(self.settings.runs), label, self.settings.seed)
+        transport = self._runtime.transport(folder.name, panel, specs, self.settings.swarm.hosts)
+        swarm = build_swarm(self.settings, panel, specs, transport, self.settings.swarm.topology)
+        desk = self._runtime.desk(folder.name, account_plans(self.settings, folder), panel)
+        try:
+            router = self._runtime.router(folder.name, desk, spread_homes(panel.symbols, desk.accounts))
+            started = time.perf_counter()
+            session = self._session(label, swarm, desk, router, on_bar).run()
+            seconds = time.perf_counter() - started
+            self._portfolio = combine(desk.states())
+            record = self._record(label, session, swarm, transport, desk, seconds)
+            extra = {
+                "digest": digest(record.trades, session.equity_quanta.tolist()),
+                "runtime": self._facts,
+                "seconds": round(seconds, 3),
+                "repairs": swarm.stats.repairs,
+                "failovers": router.trips,
+            }
+            return Run(record, write_run(folder, record, self.settings, extra), folder)
+        finally:
+            swarm.close()
+            desk.close()
+
+    def get_portfolio(self) -> Portfolio:
+        """Return the portfolio at the end of the last run; all cash before the first."""
+        if self._portfolio is None:
+            cash = self.settings.account.initial_cash
+            return Portfolio(cash, cash, {}, {})
+        return self._portfolio
+
+    def analyze_risk(self, confidence: float | None = None) -> RiskReport:
+        """Historical one-bar risk of the portfolio at the last bar."""
+        level = confidence if confidence is not None else self.settings.risk.var_confidence
+        return analyze(self.get_portfolio(), self.panel, len(self.panel) - 1, level)
+
+    def health_check(self) -> dict[str, Any]:
+        """Tell whether the trader is started and how its runtime is."""
+        return {
+            "started": self._facts is not None,
+            "data": None if self._panel is None else {"name": self._panel.name, "bars": len(self._panel)},
+            **self._runtime.health(),
+        }
+
+    def shutdown(self) -> None:
+        """Leave the runtime; may be called more than once."""
+        if self._facts is not None:
+            self._runtime.shutdown()
+            self._facts = None
+
+    def _session(self, name: str, swarm: Swarm, desk: Desk, router: Router, on_bar: OnBar | None) -> Session:
+        return Session(
+            name,
+            self.panel,
+            swarm,
+            desk,
+            router,
+            sizing_params(self.settings),
+            block_bars=self.settings.swarm.block_bars,
+            on_bar=on_bar,
+        )
+
+    def _record(
+        self, label: str, session: SessionRecord, swarm: Swarm, transport: Transport, desk: Desk, seconds: float
+    ) -> RunRecord:
+        settings, panel = self.settings, self.panel
+        equity = session.equity_quanta / QUANTA_PER_UNIT
+        trades = trades_frame(desk.fills())
+        moved = flows(trades, panel, equity)
+        states = desk.states().values()
+        denials: dict[str, int] = {}
+        for state in states:
+            for rule, count in state.denials.items():
+                denials[rule] = denials.get(rule, 0) + count
+        first = account_plans(settings, Path(settings.runs))[0]
+        benchmark = buy_and_hold(panel, first.costs, settings.account.initial_cash) / QUANTA_PER_UNIT
+        return RunRecord(
+            name=label,
+            settings=settings.resolved(),
+            times=panel.timestamps,
+            equity=equity,
+            initial_cash=float(settings.account.initial_cash),
+            benchmark=benchmark,
+            benchmark_name=f"buy and hold of {panel.name}",
+            gross=session.gross,
+            net=session.net,
+            costs=moved.costs,
+            turnover=moved.turnover,
+            trades=trades,
+            agents=agents_frame(swarm),
+            edges=swarm.edges(),
+            topology=settings.swarm.topology,
+            orders=sum(s.order_count for s in states),
+            fills=len(trades),
+            denials=denials,
+            latency_ms=_quantiles(desk.latencies_ms),
+            bars_per_second=len(panel) * len(panel.symbols) / seconds,
+            swarm=self._topologies(swarm, transport),
+            periods_per_year=panel.periods_per_year,
+        )
+
+    def _topologies(self, swarm: Swarm, transport: Transport) -> list[dict[str, Any]]:
+        """What each topology costs: the run's own over the whole run, the others over its last bars."""
+        rows = [_row(swarm, transport, self.settings.swarm.topology, self.settings.swarm.rule)]
+        bars = len(self.panel)
+        block = self.settings.swarm.block_bars
+        for name in TOPOLOGIES:
+            if name == self.settings.swarm.topology:
+                continue
+            other = build_swarm(self.settings, self.panel, swarm.specs, transport, name)
+            for start in range(max(0, bars - SAMPLE_BARS), bars, block):
+                other.decide(start, min(start + block, bars))
+            rows.append(_row(other, transport, name, self.settings.swarm.rule))
+        return rows
+
+
+def _row(swarm: Swarm, transport: Transport, topology: str, rule: str) -> dict[str, Any]:
+    stats = swarm.stats
+    return {
+        "topology": topology,
+        "rule": rule,
+        "agents": len(swarm.specs),
+        "hosts": len(transport.members),
+        "bars": stats.bars,
+        "messages": stats.messages,
+        "rounds": stats.rounds,
+        "disagreement": stats.disagreement,
+        "silent": stats.silent,
+    }
+
+
+def _quantiles(samples: Sequence[float]) -> dict[str, float]:
+    if not samples:
+        return {}
+    p50, p99 = np.quantile(np.array(samples), [0.5, 0.99])
+    return {"p50": float(p50), "p99": float(p99)}
+
+
+def _at_start(day: Any) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _at_end(day: Any) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day, 23, 59, 59, 999999, tzinfo=UTC)
+
+

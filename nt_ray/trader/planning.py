@@ -1,0 +1,55 @@
+"""From settings to the plain values the rooms work with: sizing, limits, accounts."""
+
+from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
+
+from nt_ray.brokers.simulated.matching import Costs
+from nt_ray.config import Settings
+from nt_ray.portfolio.sizing import SizingParams
+from nt_ray.risk.gate import RiskLimits
+from nt_ray.trader.replay_account import AccountPlan
+
+CENT = Decimal("0.01")
+
+
+def sizing_params(settings: Settings) -> SizingParams:
+    """Sizing from `[portfolio]`."""
+    return SizingParams(**settings.portfolio.model_dump())
+
+
+def risk_limits(settings: Settings) -> RiskLimits:
+    """Limits of the gate from `[risk]`."""
+    risk = settings.risk
+    return RiskLimits(
+        max_order_notional=risk.max_order_size,
+        max_position_notional=risk.max_position_size,
+        max_gross_exposure=risk.max_gross_exposure,
+        max_net_exposure=risk.max_net_exposure,
+        max_concentration=risk.max_concentration,
+        max_daily_loss=risk.max_daily_loss,
+        max_drawdown=risk.max_drawdown,
+        duplicate_window_s=risk.duplicate_window_s,
+    )
+
+
+def account_plans(settings: Settings, folder: Path) -> list[AccountPlan]:
+    """One account for each enabled broker; the capital is divided to the cent, the first takes what is left."""
+    limits = risk_limits(settings)
+    shares = settings.brokers.shares()
+    cash = settings.account.initial_cash
+    capital = {name: (cash * share).quantize(CENT, ROUND_DOWN) for name, share in shares.items()}
+    first = next(iter(capital))
+    capital[first] += cash - sum(capital.values())
+    plans = []
+    for name, amount in capital.items():
+        broker = settings.brokers.table(name)
+        costs = Costs(
+            commission_bps=broker.commission_bps,
+            commission_per_unit=broker.commission_per_unit,
+            commission_minimum=broker.commission_minimum,
+            slippage_bps=broker.slippage_bps,
+            volume_share=broker.volume_share,
+        )
+        outages = tuple((first_bar, last_bar) for first_bar, last_bar in broker.outage)
+        plans.append(AccountPlan(name, folder, amount, costs, limits, outages))
+    return plans

@@ -1,0 +1,103 @@
+"""What an account tells: a report on each order asked for, and its state at a moment. Frozen, made to be sent away."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from nt_ray.risk.rules import Denial
+from nt_ray.trader.books import Books
+from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """An order as it stands. `rule` names what denied it.
+
+    `not_sent` says that it certainly never reached the venue, so the same intent may go another way. A report with
+    the status SUBMITTED is in doubt: the venue may hold the order, and it must not go another way.
+    """
+
+    request: OrderRequest
+    status: OrderStatus
+    filled_quantity: Decimal = Decimal(0)
+    venue_order_id: str = ""
+    rule: str = ""
+    reason: str = ""
+    not_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """An account at the time of its last event.
+
+    `equity` is cash plus positions at the last marks; `fills` are those that the last sync took in; `denials` counts
+    refusals by rule; `breaker` names the loss rules that have tripped; `halts` the scopes of kill switches, each
+    with who set it and why. Money is in the account's currency.
+    """
+
+    name: str
+    time: datetime
+    cash: Decimal
+    equity: Decimal
+    capital: Decimal
+    realised: Decimal
+    commission: Decimal
+    positions: dict[str, Decimal]
+    open_orders: int
+    fills: tuple[Fill, ...]
+    order_count: int
+    fill_count: int
+    denials: dict[str, int]
+    breaker: tuple[str, ...]
+    halts: dict[str, str]
+    day_start_equity: Decimal
+    high_water: Decimal
+
+
+def report(order: Order) -> OrderReport:
+    """Report on an order."""
+    return OrderReport(
+        order.request,
+        order.status,
+        order.filled_quantity,
+        order.venue_order_id,
+        order.rule,
+        order.reason,
+        order.not_sent,
+    )
+
+
+def duplicate_report(request: OrderRequest) -> OrderReport:
+    """Report on a request whose client id belongs to a different order."""
+    reason = f"{request.client_order_id} is taken by a different order. Use a new client_order_id."
+    return OrderReport(request, OrderStatus.DENIED, rule="duplicate", reason=reason)
+
+
+def capability_denial(request: OrderRequest, cannot: str) -> Denial:
+    """Denial of an order that the venue cannot work."""
+    reason = f"{request.client_order_id}: the venue does not take {cannot}. Use another venue or order."
+    return Denial("capability", "supported", cannot, reason)
+
+
+def state_of(name: str, books: Books) -> AccountState:
+    """State of an account from its books."""
+    ledger = books.ledger
+    return AccountState(
+        name=name,
+        time=books.time,
+        cash=ledger.cash,
+        equity=books.equity,
+        capital=ledger.capital,
+        realised=ledger.realised,
+        commission=ledger.commission,
+        positions={symbol: p.quantity for symbol, p in ledger.positions().items()},
+        open_orders=len(books.open),
+        fills=books.recent,
+        order_count=len(books.orders),
+        fill_count=len(books.fills),
+        denials=dict(books.denials),
+        breaker=tuple(sorted(books.tripped)),
+        halts=dict(books.halts),
+        day_start_equity=books.breaker.day_start_equity,
+        high_water=books.breaker.high_water,
+    )

@@ -1,0 +1,67 @@
+"""A run's folder: settings, journals, trades, equity, agents, summary and tear sheet of one session."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from nt_ray.config import Settings, to_toml
+from nt_ray.errors import StorageError
+from nt_ray.reports.record import RunRecord, summary
+from nt_ray.reports.tear_sheet import write_tear_sheet
+
+LATEST = "latest"
+
+
+def create_run_folder(runs: Path, label: str, seed: int) -> Path:
+    """Make a new folder under `runs`, named by UTC time, label and seed."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        for number in range(1000):
+            folder = runs.resolve() / (f"{stamp}-{label}-{seed}" + (f"-{number}" if number else ""))
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise StorageError(
+            f"The run folder {str(runs)!r} cannot be made ({error.strerror}). Give a writable folder with --runs."
+        ) from error
+    raise StorageError(f"{str(runs)!r} holds a thousand runs of {stamp}. Clear it or give another with --runs.")
+
+
+def write_run(folder: Path, record: RunRecord, settings: Settings, extra: dict[str, Any]) -> dict[str, Any]:
+    """Write everything that is not written while the run goes on; return the summary."""
+    (folder / "settings.toml").write_text(to_toml(settings), encoding="utf-8")
+    record.trades.write_parquet(folder / "trades.parquet")
+    record.agents.write_parquet(folder / "agents.parquet")
+    pl.DataFrame(
+        {
+            "time": pl.Series(record.times).cast(pl.Datetime("ns", "UTC")),
+            "equity": record.equity,
+            "benchmark": record.benchmark,
+            "gross": record.gross,
+            "net": record.net,
+            "costs": record.costs,
+        }
+    ).write_parquet(folder / "equity.parquet")
+    result = {**summary(record), **extra, "folder": str(folder)}
+    (folder / "summary.json").write_text(json.dumps(result, indent=2), encoding="utf-8")
+    write_tear_sheet(record, folder / "tear-sheet.html")
+    _point_latest(folder)
+    return result
+
+
+def _point_latest(folder: Path) -> None:
+    """Let `latest` point at this run; where links are not possible the runs are still found by name."""
+    link = folder.parent / LATEST
+    try:
+        if link.is_symlink() or not link.exists():
+            link.unlink(missing_ok=True)
+            link.symlink_to(folder.name)
+    except OSError:
+        return

@@ -1,0 +1,193 @@
+"""How events are written down: JSON that gives back the very same event, numbers and times included.
+
+Decimals travel as strings and times as ISO 8601 in UTC, so nothing is rounded. Reading accepts only the kinds
+and fields of `nt_ray.trading.events`; no code is ever run from what is read.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NamedTuple
+
+from nt_ray.errors import TradingError
+from nt_ray.trading import events as e
+from nt_ray.trading.orders import Fill, OrderRequest, OrderType, Side, TimeInForce
+
+_dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+
+
+class EncodingError(TradingError):
+    """An event that cannot be written down or read back."""
+
+
+class Written(NamedTuple):
+    """An event as text."""
+
+    kind: str
+    time: str
+    client_order_id: str
+    payload: str
+
+
+def encode(event: e.Event) -> Written:
+    """Write an event down."""
+    time = event.time
+    if time.tzinfo is not UTC and time.utcoffset() != UTC.utcoffset(None):
+        raise EncodingError(f"{type(event).__name__} has the time {time}. Give a time in UTC.")
+    kind = type(event).__name__
+    writer = _WRITERS.get(kind)
+    if writer is None:
+        raise EncodingError(f"{kind} is not an event. Use the classes of nt_ray.trading.events.")
+    client_order_id: str = getattr(event, "client_order_id", "")
+    return Written(kind, time.isoformat(), client_order_id, _dumps(writer(event)))
+
+
+def decode(written: Written) -> e.Event:
+    """Read an event back; raise `EncodingError` where the text is not one."""
+    reader = _READERS.get(written.kind)
+    if reader is None:
+        raise EncodingError(
+            f"Event kind {written.kind!r} is not known. The journal was written by a newer version; update."
+        )
+    try:
+        return reader(_time(written.time), written.client_order_id, json.loads(written.payload))
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
+        raise EncodingError(
+            f"A {written.kind} event cannot be read back: {written.payload!r}. Restore the journal from a copy."
+        ) from error
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.utcoffset() != UTC.utcoffset(None):
+        raise ValueError(f"time {text!r} is not UTC")
+    return time.replace(tzinfo=UTC)
+
+
+def _write_request(event: e.OrderInitialized) -> dict[str, Any]:
+    request = event.request
+    written = {
+        "symbol": request.symbol,
+        "side": request.side,
+        "quantity": str(request.quantity),
+        "strategy": request.strategy,
+        "type": request.type,
+        "tif": request.time_in_force,
+    }
+    if request.limit_price is not None:
+        written["limit"] = str(request.limit_price)
+    return written
+
+
+def _read_request(time: datetime, client_order_id: str, body: Mapping[str, Any]) -> e.OrderInitialized:
+    request = OrderRequest(
+        client_order_id,
+        body["symbol"],
+        Side(body["side"]),
+        Decimal(body["quantity"]),
+        body["strategy"],
+        OrderType(body["type"]),
+        Decimal(body["limit"]) if "limit" in body else None,
+        TimeInForce(body["tif"]),
+    )
+    return e.OrderInitialized(time, request)
+
+
+def _write_fill(event: e.OrderFilled) -> dict[str, Any]:
+    fill = event.fill
+    return {
+        "execution_id": fill.execution_id,
+        "symbol": fill.symbol,
+        "side": fill.side,
+        "quantity": str(fill.quantity),
+        "price": str(fill.price),
+        "commission": str(fill.commission),
+        "time": fill.time.isoformat(),
+    }
+
+
+def _read_fill(time: datetime, client_order_id: str, body: Mapping[str, Any]) -> e.OrderFilled:
+    fill = Fill(
+        body["execution_id"],
+        client_order_id,
+        body["symbol"],
+        Side(body["side"]),
+        Decimal(body["quantity"]),
+        Decimal(body["price"]),
+        Decimal(body["commission"]),
+        _time(body["time"]),
+    )
+    return e.OrderFilled(time, fill)
+
+
+def _write_marks(event: e.Marked) -> dict[str, Any]:
+    return {symbol: str(price) for symbol, price in event.marks.items()}
+
+
+def _read_marks(time: datetime, _: str, body: Mapping[str, Any]) -> e.Marked:
+    return e.Marked(time, {symbol: Decimal(price) for symbol, price in body.items()})
+
+
+def _write_deposit(event: e.Deposited) -> dict[str, Any]:
+    return {"deposit_id": event.deposit_id, "amount": str(event.amount)}
+
+
+def _read_deposit(time: datetime, _: str, body: Mapping[str, Any]) -> e.Deposited:
+    return e.Deposited(time, body["deposit_id"], Decimal(body["amount"]))
+
+
+_Writer = Callable[[Any], dict[str, Any]]
+_Reader = Callable[[datetime, str, Mapping[str, Any]], e.Event]
+
+_ORDER_KINDS: Final[dict[type, tuple[str, ...]]] = {
+    e.OrderDenied: ("rule", "limit", "value", "reason"),
+    e.OrderSubmitted: (),
+    e.OrderAccepted: ("venue_order_id",),
+    e.OrderRejected: ("reason", "not_sent"),
+    e.PendingCancel: (),
+    e.CancelRejected: ("reason",),
+    e.OrderCanceled: (),
+    e.OrderExpired: (),
+    e.RequestRefused: ("rule", "reason"),
+}
+"""Events of an order whose fields are plain text or truth values."""
+
+_ACCOUNT_KINDS: Final[dict[type, tuple[str, ...]]] = {
+    e.EpochStarted: ("epoch", "account"),
+    e.BreakerTripped: ("rule", "limit", "value"),
+    e.BreakerReset: ("who", "reason"),
+    e.KillSwitchSet: ("scope", "who", "reason"),
+    e.KillSwitchCleared: ("scope", "who", "reason"),
+}
+"""Events of the account whose fields are plain."""
+
+
+def _plain_writer(fields: tuple[str, ...]) -> _Writer:
+    return lambda event: {field: getattr(event, field) for field in fields}
+
+
+def _order_reader(kind: type, fields: tuple[str, ...]) -> _Reader:
+    return lambda time, client_order_id, body: kind(time, client_order_id, *(body[f] for f in fields))
+
+
+def _account_reader(kind: type, fields: tuple[str, ...]) -> _Reader:
+    return lambda time, _, body: kind(time, *(body[f] for f in fields))
+
+
+_WRITERS: Final[dict[str, _Writer]] = {
+    "OrderInitialized": _write_request,
+    "OrderFilled": _write_fill,
+    "Marked": _write_marks,
+    "Deposited": _write_deposit,
+    **{k.__name__: _plain_writer(f) for k, f in (_ORDER_KINDS | _ACCOUNT_KINDS).items()},
+}
+
+_READERS: Final[dict[str, _Reader]] = {
+    "OrderInitialized": _read_request,
+    "OrderFilled": _read_fill,
+    "Marked": _read_marks,
+    "Deposited": _read_deposit,
+    **{k.__name__: _order_reader(k, f) for k, f in _ORDER_KINDS.items()},
+    **{k.__name__: _account_reader(k, f) for k, f in _ACCOUNT_KINDS.items()},
+}

@@ -1,0 +1,147 @@
+"""The life of an order: the fold `apply(order, event) -> order`, with checked transitions.
+
+    INITIALIZED -> DENIED | SUBMITTED -> ACCEPTED | REJECTED -> PARTIALLY_FILLED -> FILLED | CANCELED | EXPIRED
+
+Guarantees: an illegal transition raises `TradingError` and changes nothing; an execution id is applied once; the
+filled quantity never falls and never exceeds the order; a fill that arrives late, after CANCELED or EXPIRED, counts.
+"""
+
+from typing import Final
+
+from nt_ray.errors import TradingError
+from nt_ray.trading.events import (
+    CancelRejected,
+    OrderAccepted,
+    OrderCanceled,
+    OrderDenied,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderInitialized,
+    OrderRejected,
+    OrderSubmitted,
+    PendingCancel,
+)
+from nt_ray.trading.orders import Fill, Order, OrderStatus
+
+_WORKING: Final = frozenset(
+    {
+        OrderStatus.SUBMITTED,
+        OrderStatus.ACCEPTED,
+        OrderStatus.PARTIALLY_FILLED,
+        OrderStatus.PENDING_CANCEL,
+    }
+)
+_LATE: Final = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED})
+
+LEGAL: Final[dict[type, frozenset[OrderStatus]]] = {
+    OrderDenied: frozenset({OrderStatus.INITIALIZED}),
+    OrderSubmitted: frozenset({OrderStatus.INITIALIZED}),
+    OrderAccepted: frozenset({OrderStatus.SUBMITTED}),
+    OrderRejected: frozenset({OrderStatus.SUBMITTED, OrderStatus.ACCEPTED}),
+    OrderFilled: _WORKING | _LATE,
+    PendingCancel: _WORKING - {OrderStatus.PENDING_CANCEL},
+    CancelRejected: frozenset({OrderStatus.PENDING_CANCEL}),
+    OrderCanceled: _WORKING,
+    OrderExpired: _WORKING,
+}
+"""From which states each event may come."""
+
+
+class IllegalTransitionError(TradingError):
+    """An event that the order's state does not allow."""
+
+    def __init__(self, order: Order, event: object) -> None:
+        super().__init__(
+            f"Order {order.request.client_order_id} is {order.status} and cannot take {type(event).__name__}. "
+            "Compare the journal with the venue's record of this order."
+        )
+
+
+class OverfillError(TradingError):
+    """An execution that is larger than what is left of the order."""
+
+    def __init__(self, order: Order, fill: Fill) -> None:
+        super().__init__(
+            f"Execution {fill.execution_id} of {fill.quantity} exceeds order {fill.client_order_id}: "
+            f"{order.filled_quantity} of {order.request.quantity} are filled. Ask the venue for its executions."
+        )
+
+
+class ForeignFillError(TradingError):
+    """An execution that does not belong to the order."""
+
+    def __init__(self, order: Order, fill: Fill) -> None:
+        super().__init__(
+            f"Execution {fill.execution_id} ({fill.side} {fill.symbol} for {fill.client_order_id}) does not belong "
+            f"to order {order.request.client_order_id}. Check the venue's client ids."
+        )
+
+
+def open_order(event: OrderInitialized) -> Order:
+    """Order as its first event makes it."""
+    return Order(event.request)
+
+
+def apply(order: Order, event: OrderEvent) -> Order:
+    """Fold one event into an order; raise `TradingError` where the order's state does not allow it."""
+    if isinstance(event, OrderFilled) and event.fill.execution_id in order.execution_ids:
+        return order
+    if event.client_order_id != order.request.client_order_id and not isinstance(event, OrderFilled):
+        raise IllegalTransitionError(order, event)
+    if order.status not in LEGAL.get(type(event), frozenset()):
+        raise IllegalTransitionError(order, event)
+    return _step(order, event)
+
+
+def _step(order: Order, event: OrderEvent) -> Order:
+    match event:
+        case OrderSubmitted():
+            return order.with_(status=OrderStatus.SUBMITTED)
+        case OrderAccepted():
+            return order.with_(status=OrderStatus.ACCEPTED, venue_order_id=event.venue_order_id)
+        case OrderFilled():
+            return _fill(order, event.fill)
+        case OrderDenied():
+            return order.with_(status=OrderStatus.DENIED, reason=event.reason, rule=event.rule)
+        case OrderRejected():
+            return order.with_(status=OrderStatus.REJECTED, reason=event.reason, not_sent=event.not_sent)
+        case OrderCanceled():
+            return order.with_(status=OrderStatus.CANCELED)
+        case OrderExpired():
+            return order.with_(status=OrderStatus.EXPIRED)
+        case PendingCancel():
+            return order.with_(status=OrderStatus.PENDING_CANCEL)
+        case CancelRejected():
+            return order.with_(status=_working(order), reason=event.reason)
+        case _:
+            raise IllegalTransitionError(order, event)
+
+
+def _working(order: Order) -> OrderStatus:
+    """State of an order that the venue works, by what has filled and whether the venue has acknowledged it."""
+    if order.filled_quantity:
+        return OrderStatus.PARTIALLY_FILLED
+    return OrderStatus.ACCEPTED if order.venue_order_id else OrderStatus.SUBMITTED
+
+
+def _fill(order: Order, fill: Fill) -> Order:
+    request = order.request
+    own = (fill.client_order_id, fill.symbol, fill.side)
+    if own != (request.client_order_id, request.symbol, request.side):
+        raise ForeignFillError(order, fill)
+    filled = order.filled_quantity + fill.quantity
+    if fill.quantity <= 0 or filled > request.quantity:
+        raise OverfillError(order, fill)
+    status = order.status
+    if filled == request.quantity:
+        status = OrderStatus.FILLED
+    elif status in (OrderStatus.SUBMITTED, OrderStatus.ACCEPTED):
+        status = OrderStatus.PARTIALLY_FILLED
+    return order.with_(
+        status=status,
+        filled_quantity=filled,
+        filled_notional=order.filled_notional + fill.notional,
+        commission=order.commission + fill.commission,
+        execution_ids=order.execution_ids | {fill.execution_id},
+    )

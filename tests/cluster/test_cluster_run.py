@@ -1,0 +1,139 @@
+"""The main job on a real cluster of three nodes: submitted as a job, and with a node and a host killed on the way."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nt_ray.config import load_settings
+from nt_ray.trader.facade import NeuralTrader
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+REPOSITORY = Path(__file__).parent.parent.parent
+PERIOD = {"data.start": "1998-01-01", "data.end": "2009-12-31"}
+OPTIONS = ["--start", "1998-01-01", "--end", "2009-12-31", "--json", "--no-progress"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The same run in one process, without Ray."""
+    runs = str(tmp_path_factory.mktemp("undisturbed"))
+    with NeuralTrader(load_settings(None, {**PERIOD, "runs": runs}, environ={})) as trader:
+        return dict(trader.execute_strategy().summary)
+
+
+def test_a_submitted_job_on_three_nodes_trades_as_one_process_does(
+    three_nodes, tmp_path: Path, undisturbed: dict[str, object]
+) -> None:
+    runs = tmp_path / "runs"
+    ray = str(Path(sys.executable).with_name("ray"))
+    command = [ray, "job", "submit", "--address", three_nodes.dashboard, "--working-dir", str(REPOSITORY)]
+    excludes = json.dumps({"excludes": [".venv*", ".git", "runs", "*.sqlite"]})
+    entry = [sys.executable, "-m", "jobs.trade", *OPTIONS, "--runs", str(runs), "--hosts", "4"]
+    done = subprocess.run(
+        [*command, "--runtime-env-json", excludes, "--", *entry],
+        capture_output=True, text=True, timeout=240, env={**os.environ}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    summary = json.loads((runs / "latest" / "summary.json").read_text())
+    assert summary["runtime"] == {"runtime": "ray", "nodes": 3, "cpus": 6.0}
+    assert summary["digest"] == undisturbed["digest"]
+
+
+def test_a_killed_node_a_killed_host_and_a_killed_account_change_no_trade(
+    three_nodes, tmp_path: Path, undisturbed: dict[str, object]
+) -> None:
+    runs = tmp_path / "runs"
+    driver = three_nodes.driver(*OPTIONS, "--runs", str(runs), "--hosts", "4")
+    try:
+        folder = wait_for(lambda: next(iter(runs.glob("*swarm*")), None), driver)
+        journal = folder / "journal-sim-east.sqlite"
+        wait_for(lambda: entries(journal) > 200, driver)
+        kill_processes(three_nodes.nodes[1], "ray::AgentHost")
+        wait_for(lambda: entries(journal) > 800, driver)
+        three_nodes.cluster.remove_node(three_nodes.nodes[2], allow_graceful=False)
+        wait_for(lambda: entries(journal) > 1600, driver)
+        kill_processes(three_nodes.nodes[0], "ray::AccountActor")
+        output, errors = driver.communicate(timeout=200)
+    finally:
+        driver.kill()
+    assert driver.returncode == 0, output[-3000:] + errors[-3000:]
+    summary = json.loads(output.splitlines()[-1])
+    assert summary["repairs"] >= 1
+    assert epochs(journal) >= 2, "the account must have started more than once"
+    assert summary["digest"] == undisturbed["digest"]
+    for account in ("sim-east", "sim-west"):
+        assert_venue_and_journal_agree(folder, account)
+
+
+def wait_for(look, driver: subprocess.Popen[str], seconds: float = 120.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        if driver.poll() is not None:
+            output, errors = driver.communicate()
+            pytest.fail(f"the run ended too early: {output[-2000:]} {errors[-2000:]}")
+        time.sleep(0.02)
+    pytest.fail("the run did not get that far")
+
+
+def query(path: Path, sql: str) -> list[tuple]:
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+    try:
+        return connection.execute(sql).fetchall()
+    except sqlite3.OperationalError:
+        return []
+    finally:
+        connection.close()
+
+
+def entries(journal: Path) -> int:
+    rows = query(journal, "SELECT max(seq) FROM journal") if journal.exists() else []
+    return (rows[0][0] or 0) if rows else 0
+
+
+def epochs(journal: Path) -> int:
+    return int(query(journal, "SELECT max(epoch) FROM journal")[0][0])
+
+
+def kill_processes(node, name: str) -> None:
+    """Kill -9 every worker process of a node that runs this actor."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    killed = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().decode(errors="replace")
+            parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        if command.startswith(name) and parent == raylet:
+            os.kill(int(process.name), signal.SIGKILL)
+            killed += 1
+    assert killed, f"no {name} runs on this node"
+
+
+def assert_venue_and_journal_agree(folder: Path, account: str) -> None:
+    from decimal import Decimal
+
+    from nt_ray.brokers.simulated.exchange import SimulatedExchange
+    from nt_ray.brokers.simulated.matching import Costs
+    from nt_ray.market.source import load_panel
+
+    import polars as pl
+
+    trades = pl.read_parquet(folder / "trades.parquet").filter(pl.col("account") == account)
+    venue = SimulatedExchange(account, load_panel("sp500"), Costs(), folder / f"venue-{account}.sqlite")
+    executions = venue.fills(0)
+    venue.close()
+    assert len({f.execution_id for f in executions}) == len(executions) == trades.height
+    booked = sorted((r["client_order_id"], Decimal(r["quantity"])) for r in trades.iter_rows(named=True))
+    assert booked == sorted((f.client_order_id, f.quantity) for f in executions)

@@ -1,0 +1,40 @@
+"""Shared fixtures: one Ray for the whole run of tests, and a watch for actors that a test leaves behind."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# One thread a process: the tests share few cores, and sums must not depend on a thread count.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    from actors.cluster import connect, disconnect
+
+    connect(None, num_cpus=4, object_store_mb=150)
+    yield
+    disconnect()
+
+
+@pytest.fixture(autouse=True)
+def no_actor_is_left_behind() -> Iterator[None]:
+    before = named_actors()
+    yield
+    left = named_actors() - before
+    assert not left, f"the test left actors behind: {sorted(left)}"
+
+
+def named_actors() -> set[str]:
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return set()
+    from ray.util import list_named_actors
+
+    return {f"{a['namespace']}/{a['name']}" for a in list_named_actors(all_namespaces=True)}

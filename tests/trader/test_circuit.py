@@ -1,0 +1,57 @@
+from nt_ray.trader.circuit import Circuit, CircuitState, Switchboard
+
+
+def board() -> Switchboard:
+    return Switchboard(("east", "west"), {"KO": "east"}, probe_every=5.0)
+
+
+def test_a_failure_takes_the_account_out_of_the_table() -> None:
+    switchboard = board()
+    table = switchboard.failed("east", 10.0)
+    assert table.reachable == {"west"}
+    assert switchboard.states()["east"] is CircuitState.OPEN
+    assert switchboard.trips == 1
+
+
+def test_an_open_circuit_is_probed_only_when_due_and_closes_on_success() -> None:
+    switchboard = board()
+    switchboard.failed("east", 10.0)
+    asked: list[str] = []
+
+    def reach(name: str) -> bool:
+        asked.append(name)
+        return True
+
+    assert switchboard.probe(14.0, reach).reachable == {"west"}
+    assert asked == []
+    assert switchboard.probe(15.0, reach).reachable == {"east", "west"}
+    assert asked == ["east"]
+
+
+def test_a_failed_probe_leaves_the_circuit_open_and_waits_again() -> None:
+    switchboard = board()
+    switchboard.failed("east", 0.0)
+    assert switchboard.probe(5.0, lambda _: False).reachable == {"west"}
+    assert switchboard.probe(6.0, lambda _: True).reachable == {"west"}
+    assert switchboard.probe(10.0, lambda _: True).reachable == {"east", "west"}
+    assert switchboard.trips == 1
+
+
+def test_a_circuit_opens_only_at_its_threshold_of_failures_in_a_row() -> None:
+    circuit = Circuit(threshold=3)
+    for _ in range(2):
+        circuit.failed(0.0)
+    circuit.succeeded()
+    for _ in range(2):
+        circuit.failed(0.0)
+    assert circuit.state is CircuitState.CLOSED
+    circuit.failed(0.0)
+    assert circuit.state is CircuitState.OPEN
+
+
+def test_the_table_changes_its_version_only_when_reachability_changes() -> None:
+    switchboard = board()
+    version = switchboard.table.version
+    assert switchboard.probe(1.0, lambda _: True).version == version
+    assert switchboard.failed("west", 1.0).version == version + 1
+    assert switchboard.failed("west", 2.0).version == version + 1

@@ -1,0 +1,108 @@
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nt_ray.trading import events as e
+from nt_ray.trading.encoding import EncodingError, Written, decode, encode
+from nt_ray.trading.orders import Fill, OrderRequest, OrderType, Side, TimeInForce
+
+TIMES = st.datetimes(timezones=st.just(UTC))
+TEXT = st.text(max_size=20)
+IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
+SIDES = st.sampled_from(Side)
+NUMBERS = st.decimals(min_value=Decimal("1e-20"), max_value=Decimal("1e20"), allow_nan=False, allow_infinity=False)
+REQUESTS = st.builds(
+    OrderRequest,
+    IDS,
+    TEXT,
+    SIDES,
+    NUMBERS,
+    TEXT,
+    st.just(OrderType.LIMIT),
+    NUMBERS,
+    st.sampled_from(TimeInForce),
+) | st.builds(OrderRequest, IDS, TEXT, SIDES, NUMBERS, TEXT)
+FILLS = st.builds(Fill, TEXT, IDS, TEXT, SIDES, NUMBERS, NUMBERS, NUMBERS, TIMES)
+EVENTS = st.one_of(
+    st.builds(e.OrderInitialized, TIMES, REQUESTS),
+    st.builds(e.OrderDenied, TIMES, IDS, TEXT, TEXT, TEXT, TEXT),
+    st.builds(e.OrderSubmitted, TIMES, IDS),
+    st.builds(e.OrderAccepted, TIMES, IDS, TEXT),
+    st.builds(e.OrderRejected, TIMES, IDS, TEXT, st.booleans()),
+    st.builds(e.OrderFilled, TIMES, FILLS),
+    st.builds(e.PendingCancel, TIMES, IDS),
+    st.builds(e.CancelRejected, TIMES, IDS, TEXT),
+    st.builds(e.OrderCanceled, TIMES, IDS),
+    st.builds(e.OrderExpired, TIMES, IDS),
+    st.builds(e.RequestRefused, TIMES, IDS, TEXT, TEXT),
+    st.builds(e.EpochStarted, TIMES, st.integers(1, 10**9), TEXT),
+    st.builds(e.Deposited, TIMES, TEXT, NUMBERS),
+    st.builds(e.Marked, TIMES, st.dictionaries(TEXT, NUMBERS, max_size=4)),
+    st.builds(e.BreakerTripped, TIMES, TEXT, TEXT, TEXT),
+    st.builds(e.BreakerReset, TIMES, TEXT, TEXT),
+    st.builds(e.KillSwitchSet, TIMES, TEXT, TEXT, TEXT),
+    st.builds(e.KillSwitchCleared, TIMES, TEXT, TEXT, TEXT),
+)
+SAMPLE = Written("OrderAccepted", "2026-01-02T03:04:05.000006+00:00", "a.1", '{"venue_order_id":"v"}')
+
+
+def exact_texts(event: e.Event) -> str:
+    return repr(event)
+
+
+@given(EVENTS)
+def test_every_event_comes_back_exactly_as_it_was(event: e.Event) -> None:
+    back = decode(encode(event))
+    assert back == event
+    # Decimals that are equal may differ in their digits (1.0 and 1.00); the text shows those too.
+    assert exact_texts(back) == exact_texts(event)
+
+
+@given(EVENTS)
+def test_the_payload_is_plain_json_without_floats(event: e.Event) -> None:
+    def no_float(text: str) -> None:
+        pytest.fail(f"float {text} in a payload")
+
+    json.loads(encode(event).payload, parse_float=no_float)
+
+
+def test_every_kind_of_event_is_covered() -> None:
+    seen = {"OrderInitialized", "OrderFilled", "Marked", "Deposited"}
+    from nt_ray.trading.encoding import _READERS, _WRITERS
+
+    kinds = {kind.__name__ for kind in get_args(e.Event)}
+    assert kinds == set(_WRITERS) == set(_READERS)
+    assert seen < kinds
+
+
+@pytest.mark.parametrize("zone", [None, timezone(timedelta(hours=2))])
+def test_a_time_that_is_not_utc_is_refused(zone: timezone | None) -> None:
+    with pytest.raises(EncodingError, match="UTC"):
+        encode(e.OrderSubmitted(datetime(2026, 1, 2, tzinfo=zone), "a.1"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SAMPLE._replace(kind="Surprise"),
+        SAMPLE._replace(time="yesterday"),
+        SAMPLE._replace(time="2026-01-02T03:04:05+02:00"),
+        SAMPLE._replace(payload="{"),
+        SAMPLE._replace(payload="{}"),
+        SAMPLE._replace(payload="[]"),
+        Written("Deposited", SAMPLE.time, "", '{"deposit_id":"x","amount":"much"}'),
+        Written("OrderInitialized", SAMPLE.time, "bad id!", encode(
+            e.OrderInitialized(datetime(2026, 1, 2, tzinfo=UTC), OrderRequest("a", "B", Side.BUY, Decimal(1), "s"))
+        ).payload),
+    ],
+)
+def test_text_that_is_no_event_is_refused_with_a_typed_error(written: Written) -> None:
+    from nt_ray.errors import NeuralTraderError
+
+    with pytest.raises(NeuralTraderError):
+        decode(written)
