@@ -18,8 +18,9 @@ from nt_ray.trading.orders import Fill, OrderRequest
 class AccountActor:
     """Mailbox of a `ReplayAccount`."""
 
-    def __init__(self, plan: AccountPlan, panel: BarPanel) -> None:
-        self._account = ReplayAccount(plan, panel)
+    def __init__(self, plan: AccountPlan, panel: "Sequence[ray.ObjectRef[BarPanel]]") -> None:
+        # The reference travels in a sequence, so that Ray hands it over as it is and a restart can read it again.
+        self._account = ReplayAccount(plan, ray.get(panel[0]))
 
     def ping(self) -> None:
         """Answer once the account has recovered."""

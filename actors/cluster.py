@@ -1,27 +1,18 @@
 """Ray for a run: joined where one is named, else started on this machine, with token authentication on.
 
-An address comes from the settings or from `RAY_ADDRESS`. A local Ray gets a random token of its own for its lifetime,
-so nobody else on the machine can drive it.
+An address comes from the settings or from `RAY_ADDRESS`.
 """
 
 import os
-import secrets
 import socket
 from dataclasses import dataclass
 
+from actors.environment import prepare
 from nt_ray.errors import ServiceError
 
-# Ray reads these when it starts; an operator's own values win.
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
-for _name, _value in _ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)
+prepare()
 
-import ray  # noqa: E402  the environment above has to stand before Ray is imported
+import ray  # noqa: E402  the environment has to stand before Ray is imported
 
 NAMESPACE = "nt-ray"
 CONNECT_TIMEOUT_S = 3.0
@@ -61,9 +52,6 @@ def disconnect() -> None:
 
 
 def _start_local(num_cpus: int | None, object_store_mb: int) -> None:
-    if "RAY_AUTH_MODE" not in os.environ:
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray.init(
         address="local",
         num_cpus=num_cpus or max(os.cpu_count() or 1, 2),

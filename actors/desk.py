@@ -26,7 +26,7 @@ class RayDesk:
         self._handles: dict[str, ActorHandle[Any]] = {
             plan.name: AccountActor.options(
                 name=f"account/{run}/{plan.name}", namespace=NAMESPACE, scheduling_strategy=here
-            ).remote(plan, panel)
+            ).remote(plan, [panel])
             for plan in plans
         }
         self._latencies: list[float] = []

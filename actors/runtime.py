@@ -12,6 +12,7 @@ import ray  # isort: skip  after actors.cluster, which prepares its environment
 
 from nt_ray.errors import ServiceError
 from nt_ray.market.bars import BarPanel
+from nt_ray.strategies.registry import find
 from nt_ray.swarm.messages import AgentSpec
 from nt_ray.swarm.transport import Transport
 from nt_ray.trader.desk import Desk
@@ -41,7 +42,7 @@ class RayRuntime:
 
     def transport(self, run: str, panel: BarPanel, specs: Sequence[AgentSpec], hosts: int) -> Transport:
         """Start the hosts of a swarm, spread over the nodes."""
-        return RayTransport(specs, panel.values, hosts, name=f"swarm/{run}")
+        return RayTransport(specs, self._stored(panel), find, hosts, name=f"swarm/{run}")
 
     def desk(self, run: str, plans: Sequence[AccountPlan], panel: BarPanel) -> Desk:
         """Open each account in an actor on this node."""

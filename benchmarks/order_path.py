@@ -81,7 +81,7 @@ def measure(orders: int) -> dict[str, Any]:
         connect(None, num_cpus=2, object_store_mb=150)
         bare = Bare.remote()
         account = AccountActor.remote(
-            AccountPlan("actor", folder, Decimal(100_000), Costs(), limits), ray.put(panel)
+            AccountPlan("actor", folder, Decimal(100_000), Costs(), limits), [ray.put(panel)]
         )
         ray.get(account.advance.remote(ROW))
         samples: dict[str, list[float]] = {"bare": [], "account": [], "in_process": []}

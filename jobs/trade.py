@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from actors.runtime import RayRuntime
+from actors.environment import prepare
 from nt_ray.config import Settings
 from nt_ray.trader.facade import NeuralTrader
 from nt_ray.trader.session import OnBar
@@ -28,6 +28,9 @@ EVERY = 16
 def run(settings: Settings, *, as_json: bool = False, progress: bool = True) -> int:
     """Trade as the settings say; print a table or one JSON object; return the exit code."""
     console = Console(stderr=as_json)
+    prepare(settings.ray.address)
+    from actors.runtime import RayRuntime
+
     runtime = RayRuntime(
         settings.ray.address, num_cpus=settings.ray.num_cpus, object_store_mb=settings.ray.object_store_mb
     )
@@ -102,14 +105,14 @@ def _performance(summary: Mapping[str, Any]) -> Table:
 
 
 def _topologies(rows: list[Mapping[str, Any]]) -> Table:
-    table = Table(title="swarm")
-    for name in ("topology", "rule", "agents", "hosts", "bars", "messages", "rounds", "disagreement", "silent"):
-        table.add_column(name, justify="left" if name in ("topology", "rule") else "right")
+    first = rows[0]
+    table = Table(title=f"swarm of {first['agents']} agents on {first['hosts']} hosts, rule {first['rule']}")
+    counts = ("bars", "messages", "rounds", "silent")
+    table.add_column("topology", no_wrap=True)
+    for name in (*counts, "disagreement"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(
-            row["topology"], row["rule"], *(f"{row[k]:,}" for k in ("agents", "hosts", "bars", "messages", "rounds")),
-            f"{row['disagreement']:.4f}", f"{row['silent']:,}",
-        )  # fmt: skip
+        table.add_row(row["topology"], *(f"{row[k]:,}" for k in counts), _cell(row["disagreement"], ".4f"))
     return table
 
 

@@ -144,7 +144,7 @@ class Risk(Section):
     max_position_size: Amount = Field(
         Decimal(100000), gt=0, description="Largest position in one symbol, in account currency."
     )
-    max_order_size: Amount = Field(Decimal(50000), gt=0, description="Largest order, in account currency.")
+    max_order_size: Amount = Field(Decimal(100000), gt=0, description="Largest order, in account currency.")
     max_gross_exposure: Number = Field(2.0, gt=0, le=20, description="Largest sum of position sizes.")
     max_net_exposure: Number = Field(2.0, gt=0, le=20, description="Largest net of long and short.")
     max_concentration: Number = Field(0.25, gt=0, le=20, description="Largest share in one symbol.")

@@ -38,6 +38,8 @@ def toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
+        if value.is_nan():
+            return "nan"
         return f"{value:f}" if value.is_finite() else str(float(value))
     if isinstance(value, int | float):
         return repr(value)

@@ -4,6 +4,7 @@ In a folder every file adds instruments. CSV cells are read as text, so that an 
 the file. Nothing is fetched from a network.
 """
 
+import csv
 import gzip
 import io
 import zlib
@@ -111,10 +112,12 @@ def _csv(path: Path, content: bytes) -> pl.DataFrame:
         raise MarketDataError(f"{path.name} is not text ({error}). Give UTF-8 CSV, plain or gzip.") from error
     if "\0" in text:
         raise MarketDataError(f"{path.name} is binary, not text. Give UTF-8 CSV, plain or gzip.")
-    header = text.split("\n", 1)[0].rstrip("\r")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    header = text.split("\n", 1)[0]
     if not header.strip():
         raise MarketDataError(f"{path.name} has no header line. Name the columns in the first line.")
     separator = max(SEPARATORS, key=header.count)
+    _refuse_twins(path, header, separator)
     try:
         table = pl.read_csv(io.StringIO(text), separator=separator, infer_schema=False, has_header=True)
     except pl.exceptions.PolarsError as error:
@@ -122,4 +125,12 @@ def _csv(path: Path, content: bytes) -> pl.DataFrame:
         raise MarketDataError(
             f"{path.name} is not a table ({reason}). Give the same columns in each line."
         ) from error
-    return table
+    # Blank lines are no rows, and a column that a trailing separator makes is no column.
+    return table.filter(~pl.all_horizontal(pl.all().is_null())).select(pl.exclude(r"^_duplicated_\d+$"))
+
+
+def _refuse_twins(path: Path, header: str, separator: str) -> None:
+    names = [n.strip() for n in next(csv.reader([header], delimiter=separator))]
+    twice = next((n for n in names if n and names.count(n) > 1), None)
+    if twice is not None:
+        raise MarketDataError(f"{path.name} has two columns {twice!r}. Keep one, or rename the other.")

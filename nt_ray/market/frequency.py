@@ -1,7 +1,7 @@
 """Bars in a year, told from the bars' own times and never from their number.
 
-Daily bars without Saturdays are a stock exchange's (252 a year), with Saturdays a market that never closes
-(365). Intraday bars count their bars in a session day. It knows no exchange calendars.
+Daily bars with both days of the weekend are those of a market that never closes (365 a year), others those of
+an exchange (252). Intraday bars count their bars in a session day. It knows no exchange calendars.
 """
 
 import numpy as np
@@ -27,8 +27,9 @@ def periods_per_year(timestamps: IntArray) -> float:
         return BUSINESS_DAYS
     spacing = float(np.median(np.diff(timestamps))) / DAY_NS
     days, bars = np.unique(timestamps // DAY_NS, return_counts=True)
-    # Day 0 of the epoch was a Thursday, so Saturday is remainder 2.
-    never_closes = float(np.mean(days % 7 == 2)) > 0.05
+    # Day 0 of the epoch was a Thursday, so Saturday and Sunday are remainders 2 and 3. Both are needed: some
+    # exchanges trade on one of them, and evening sessions of futures start on a Sunday.
+    never_closes = all(float(np.mean(days % 7 == day)) > 0.05 for day in (2, 3))
     year = CALENDAR_DAYS if never_closes else BUSINESS_DAYS
     if spacing < 0.8:
         # The first and the last day may be cut short.

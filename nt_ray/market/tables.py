@@ -121,12 +121,12 @@ def _bars(table: pl.DataFrame, columns: Columns, file: str, adjust: bool) -> Flo
 
 def _adjust(values: FloatArray, adjusted: FloatArray, file: str) -> None:
     """Scale prices so that the close is the adjusted close, and volume inversely, so that turnover stays."""
-    wrong = (adjusted <= 0.0) | (values[:, CLOSE] <= 0.0) | np.isinf(adjusted)
+    wrong = (adjusted <= 0.0) | (values[:, CLOSE] <= 0.0) | np.isinf(adjusted) | np.isinf(values[:, CLOSE])
     if wrong.any():
         at = int(np.argmax(wrong))
         raise MarketDataError(
             f"{file}: row {at + 1} has close {values[at, CLOSE]:g} and adjusted close {adjusted[at]:g}. "
-            "Both must be above zero; mend the row or set adjust = false."
+            "Both must be finite and above zero; mend the row or set adjust = false."
         )
     factor = adjusted / values[:, CLOSE]
     values[:, :VOLUME] *= factor[:, None]

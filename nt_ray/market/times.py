@@ -31,8 +31,8 @@ DATE_FORMATS = (
 )
 """Groups of formats, separators written as dashes; within a group the cells must rule out all but one."""
 
-_UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (np.inf, 1))
-"""Epoch numbers below the bound count this many nanoseconds: seconds, milli-, micro-, nanoseconds."""
+_UNITS = ((9.2e9, 1_000_000_000), (9.2e12, 1_000_000), (9.2e15, 1_000), (np.inf, 1))
+"""Epoch numbers below the bound, which is the year 2261, count seconds, milli-, micro- or nanoseconds."""
 
 
 def parse_times(column: pl.Series, file: str, timezone: str | None = None) -> IntArray:
@@ -53,7 +53,7 @@ def parse_times(column: pl.Series, file: str, timezone: str | None = None) -> In
         row = int(column.is_null().arg_true()[0]) + 1
         raise MarketDataError(f"{file}: the time in row {row} is empty. Remove the row or fill in its time.")
     if column.dtype == pl.Date:
-        return column.cast(pl.Datetime("ns")).cast(pl.Int64).to_numpy()
+        return _epoch_nanoseconds(column, column.cast(pl.String), file)
     if isinstance(column.dtype, pl.Datetime):
         return _datetimes(column, file, timezone)
     if column.dtype.is_integer():
@@ -87,8 +87,9 @@ def _epochs(column: pl.Series, file: str) -> IntArray:
 
 def _datetimes(column: pl.Series, file: str, timezone: str | None) -> IntArray:
     if column.dtype.time_zone is None:  # type: ignore[attr-defined]
-        return _localise(column.cast(pl.Datetime("ns")), column.cast(pl.String), file, timezone)
-    return column.dt.convert_time_zone("UTC").dt.cast_time_unit("ns").cast(pl.Int64).to_numpy()
+        moments = _epoch_nanoseconds(column, column.cast(pl.String), file)
+        return _localise(pl.Series(moments).cast(pl.Datetime("ns")), column.cast(pl.String), file, timezone)
+    return _epoch_nanoseconds(column.dt.convert_time_zone("UTC"), column.cast(pl.String), file)
 
 
 def _texts(column: pl.Series, file: str, timezone: str | None) -> IntArray:
@@ -118,8 +119,17 @@ def _days(column: pl.Series, dates: pl.Series, file: str) -> IntArray:
                 f"{file}: dates such as {column[0]!r} can be read month first or day first. "
                 "Write them as YYYY-MM-DD."
             )
-        return days[best].cast(pl.Datetime("ns")).cast(pl.Int64).to_numpy()
+        return _epoch_nanoseconds(days[best], column, file)
     raise MarketDataError(f"{file}: {column[0]!r} in row 1 is not a date. Write dates as YYYY-MM-DD.")
+
+
+def _epoch_nanoseconds(moments: pl.Series, shown: pl.Series, file: str) -> IntArray:
+    """Nanoseconds of dates or datetimes; 64 bits hold those of the years 1678 to 2261."""
+    years = moments.dt.year()
+    known = moments.zip_with((years >= 1678) & (years <= 2261), moments.clear(1))
+    _refuse(shown, known, file, "lies outside the years 1678 to 2261")
+    zone = getattr(moments.dtype, "time_zone", None)
+    return moments.cast(pl.Datetime("ns", zone)).cast(pl.Int64).to_numpy()
 
 
 def _clocks(column: pl.Series, clocks: pl.Series, file: str) -> IntArray:

@@ -3,11 +3,13 @@
 The live session and the compiled backtest call the very same kernel, so both size to the same lot.
 
 Weights: each decided exposure d in [-1, 1] becomes a risk-scaled weight w = d * target_volatility / sigma,
-sigma being the instrument's own annualised volatility, capped at max_weight in size. If the weights sum to more
+sigma being the instrument's own annualised volatility, capped at max_weight in size and at the weight of
+max_position in money. If the weights sum to more
 than max_gross in size, or to more than max_net in absolute net, all are scaled down by one factor.
 NaN exposure means *hold*: the present position is kept and its present weight counts towards the caps.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,9 @@ class SizingParams:
     target_volatility: float = 0.10
     """Annualised volatility each full-size position is scaled to."""
     max_weight: float = 0.10
+    max_position: float = math.inf
+    """Largest position in one instrument, in account currency; the gate's own limit, so that nothing is asked for
+    that the gate would deny."""
     max_gross: float = 1.0
     max_net: float = 1.0
     rebalance_band: float = 0.01
@@ -32,7 +37,7 @@ class SizingParams:
     """Half-life, in bars, of the exponentially weighted volatility estimate."""
 
     def __post_init__(self) -> None:
-        for name in ("target_volatility", "max_weight", "max_gross", "max_net", "volatility_halflife"):
+        for name in ("target_volatility", "max_weight", "max_position", "max_gross", "max_net", "volatility_halflife"):
             value = getattr(self, name)
             if not value > 0.0:
                 raise RiskError(f"Sizing {name}={value} must be positive.")
@@ -42,7 +47,14 @@ class SizingParams:
     def vector(self) -> FloatArray:
         """Parameters in the kernel's order."""
         return np.array(
-            [self.target_volatility, self.max_weight, self.max_gross, self.max_net, self.rebalance_band]
+            [
+                self.target_volatility,
+                self.max_weight,
+                self.max_position,
+                self.max_gross,
+                self.max_net,
+                self.rebalance_band,
+            ]
         )
 
 
@@ -80,11 +92,12 @@ def target_lots(
         `SizingParams.vector()`.
     """
     n = exposures.shape[0]
-    target_volatility, max_weight, max_gross, max_net, band = params
+    target_volatility, max_weight, max_position, max_gross, max_net, band = params
     equity = equity_quanta / QUANTA_PER_UNIT
     result = np.zeros(n, dtype=np.int64)
     if equity <= 0.0:
         return result
+    cap = min(max_weight, max_position / equity)
     weights = np.zeros(n)
     held = np.zeros(n)
     moves = np.zeros(n, dtype=np.bool_)
@@ -98,7 +111,7 @@ def target_lots(
         else:
             moves[i] = True
             weight = exposures[i] * target_volatility / volatilities[i]
-            weights[i] = min(max(weight, -max_weight), max_weight)
+            weights[i] = min(max(weight, -cap), cap)
         gross += abs(weights[i])
         net += weights[i]
     scale = 1.0

@@ -90,11 +90,11 @@ def traded_value(record: RunRecord) -> Figure:
 
 def contributions(record: RunRecord) -> Figure:
     """Return of each agent's own paper account, best first, coloured by strategy."""
-    agents = record.agents.sort("contribution", descending=True, nulls_last=True)
+    agents = record.ranked_agents
     named = agents.height <= MAX_NAMED_BARS
     names = [label(n) for n in agents["name"].to_list()]
     strategies = [str(s) for s in agents["strategy"].to_list()]
-    values = _rounded(agents["contribution"].cast(pl.Float64).to_numpy(), 6)
+    values = _rounded(agents["contribution"].to_numpy(), 6)
     shades = colours([str(s) for s in record.agents["strategy"].to_list()])
     traces = []
     for strategy, colour in shades.items():

@@ -110,6 +110,12 @@ class RunRecord:
         """Measure the benchmark alone."""
         return measure(self.benchmark_curve, self.periods_per_year, risk_free=self.risk_free)
 
+    @property
+    def ranked_agents(self) -> pl.DataFrame:
+        """Agents, best contribution first; those without one last."""
+        known = pl.col("contribution").cast(pl.Float64).fill_nan(None)
+        return self.agents.with_columns(known).sort("contribution", descending=True, nulls_last=True)
+
     def time(self, row: int) -> datetime:
         """UTC time of a row."""
         return datetime.fromtimestamp(int(self.times[row]) // 1_000_000_000, tz=UTC)

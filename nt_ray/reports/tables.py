@@ -121,7 +121,7 @@ def execution_table(record: RunRecord) -> str:
 
 def agents_table(record: RunRecord) -> str:
     """Agents, best contribution first."""
-    best = record.agents.sort("contribution", descending=True, nulls_last=True).head(MAX_AGENTS)
+    best = record.ranked_agents.head(MAX_AGENTS)
     rows = [
         [
             text(r["name"]),

@@ -17,7 +17,7 @@ class LimitError(RiskError):
 class RiskLimits:
     """Limits of one account. Shares are fractions of the account's equity at the last mark."""
 
-    max_order_notional: Decimal = Decimal(50_000)
+    max_order_notional: Decimal = Decimal(100_000)
     """Account currency: largest price times quantity of one order."""
     max_position_notional: Decimal = Decimal(100_000)
     """Account currency: largest worst-case position in one symbol."""

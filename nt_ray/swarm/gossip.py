@@ -64,8 +64,14 @@ class GossipNode:
         _fill(self._mass, rows, opinions.symbols, opinions.targets, opinions.weights, symbols)
 
     def mass(self) -> IntArray:
-        """Total mass at this host, (3, K N), parts on their way to other hosts not included."""
+        """Total mass that the agents of this host hold, (3, K N)."""
         total: IntArray = self._mass.sum(axis=0)
+        return total
+
+    def in_flight(self) -> IntArray:
+        """Total mass that they have sent and no neighbour has taken in yet, (3, K N)."""
+        degrees = self._graph.degrees[self._places]
+        total: IntArray = (self._shares * degrees[:, None, None]).sum(axis=0)
         return total
 
     def step(self, number: int, parcels: tuple[IntArray, ...]) -> tuple[GossipSummary, list[IntArray]]:

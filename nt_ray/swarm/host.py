@@ -5,6 +5,7 @@ merging may be asked again and give the same answer; gossip that a restarted hos
 `LostStateError`.
 """
 
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -41,6 +42,10 @@ class Host:
     def ping(self) -> int:
         """Answer with the host's number."""
         return self.number
+
+    def pid(self) -> int:
+        """Process in which this host lives."""
+        return os.getpid()
 
     def append(self, values: FloatArray) -> None:
         """Add new bars to the panel."""

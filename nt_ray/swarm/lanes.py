@@ -17,6 +17,8 @@ from nt_ray.types import FloatArray, IntArray
 
 BARS = types.Array(float64, 3, "C", readonly=True)
 FIELD_COUNT = 5
+REBUILD_BARS = 256
+"""Bars run at a time when states are rebuilt after a failure."""
 
 
 @njit(
@@ -104,42 +106,71 @@ class LaneGroup:
         self._params = np.ascontiguousarray(np.repeat(np.stack(params), lanes, axis=0))
         sizes = np.repeat([strategy.state_size(p) for p in params], lanes)
         self._offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+        self._apart = False
         self.reset()
 
     def reset(self) -> None:
         """Forget everything, as before the first bar."""
         self._states = np.zeros(int(self._offsets[-1]))
 
-    def run(self, values: FloatArray, start: int, stop: int) -> tuple[FloatArray, FloatArray, dict[int, str]]:
+    def run(
+        self, values: FloatArray, start: int, stop: int
+    ) -> tuple[FloatArray, FloatArray, dict[int, str]]:
         """Run all lanes over a block: targets (K, L, w), confidences (K, L), and why agents failed.
 
-        If a step raises, the block is run again agent by agent, so that only the agent that raises is lost;
-        its state stays as it was before the block.
+        Where a step raises, that agent alone is silent for the block. From then on agents run one by one, each with
+        a copy of its state, which a group without failures never pays for.
         """
+        targets, confidences = self._blank(start, stop)
+        if not self._apart:
+            try:
+                self._call(values, start, stop, 0, len(self.symbols), targets, confidences)
+            except Exception:  # noqa: BLE001 a strategy may raise anything; which agent did is found out below
+                self._apart = True
+                self._rebuild(values, start)
+            else:
+                return targets, confidences, {}
+        return targets, confidences, self._run_apart(values, start, stop, targets, confidences)
+
+    def _blank(self, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
         shape = (stop - start, *self.symbols.shape)
-        targets, confidences = np.zeros(shape), np.zeros(shape[:2])
-        before = self._states.copy()
-        try:
-            self._call(values, start, stop, 0, len(self.symbols), targets, confidences)
-        except Exception:  # noqa: BLE001 a strategy is user code: it may raise anything, found out below
-            self._states[:] = before
-            return targets, confidences, self._run_apart(values, start, stop, targets, confidences)
-        return targets, confidences, {}
+        return np.zeros(shape), np.zeros(shape[:2])
+
+    def _rebuild(self, values: FloatArray, stop: int) -> None:
+        """Bring the states back to where they were before bar `stop`."""
+        self.reset()
+        for first in range(0, stop, REBUILD_BARS):
+            last = min(first + REBUILD_BARS, stop)
+            self._call(values, first, last, 0, len(self.symbols), *self._blank(first, last))
 
     def _run_apart(
         self, values: FloatArray, start: int, stop: int, targets: FloatArray, confidences: FloatArray
     ) -> dict[int, str]:
         failed: dict[int, str] = {}
-        before = self._states.copy()
         for i in range(len(self.specs)):
             first, last = int(self.bounds[i]), int(self.bounds[i + 1])
+            owned = slice(int(self._offsets[first]), int(self._offsets[last]))
+            before = self._states[owned].copy()
             try:
                 self._call(values, start, stop, first, last, targets, confidences)
             except Exception as error:  # noqa: BLE001 the boundary of an agent: the failure becomes its silence
                 failed[i] = f"{type(error).__name__}: {error}"
-                owned = slice(int(self._offsets[first]), int(self._offsets[last]))
-                self._states[owned] = before[owned]
+                self._states[owned] = before
+                self._step_over(values, start, stop, first, last)
         return failed
+
+    def _step_over(self, values: FloatArray, start: int, stop: int, first: int, last: int) -> None:
+        """Bring an agent that fails to the end of the block, as if the bars at which it fails did not exist.
+
+        So its state does not depend on where blocks begin, and a host that was started again agrees with the old one.
+        """
+        owned = slice(int(self._offsets[first]), int(self._offsets[last]))
+        for bar in range(start, stop):
+            before = self._states[owned].copy()
+            try:
+                self._call(values, bar, bar + 1, first, last, *self._blank(bar, bar + 1))
+            except Exception:  # noqa: BLE001 the failure is known and has its reason; only the state matters here
+                self._states[owned] = before
 
     def _call(
         self,

@@ -73,6 +73,7 @@ class Account:
         now = self._now()
         self._commit([e.EpochStarted(now, epoch, name)])
         self._settle_doubts(now)
+        self._commit(self._link.news(self._books, now))
         self._watch_losses(now)
 
     def deposit(self, amount: Decimal, deposit_id: str = "initial") -> None:
@@ -132,13 +133,18 @@ class Account:
         ]
 
     def sync(self, time: datetime, marks: Mapping[str, Decimal]) -> AccountState:
-        """Take in what the venue reports, mark at these prices, roll the day, watch the losses."""
+        """Take in what the venue reports, mark at these prices, roll the day, watch the losses.
+
+        Safe to repeat: a time before the last mark brings no prices, an equal one no change.
+        """
         books = self._books
         books.now = now = max(time, books.time)
         self._settle_doubts(now)
         events = self._link.news(books, now)
+        # A time that has been marked already is being replayed: its prices are older than the books'.
+        fresh = {} if books.marked_at is not None and time < books.marked_at else marks
         lines = books.exposure.lines
-        changed = {s: price for s, price in marks.items() if s not in lines or lines[s].mark != price}
+        changed = {s: price for s, price in fresh.items() if s not in lines or lines[s].mark != price}
         if events or changed or books.marked_at is None or time > books.marked_at:
             self._commit([*events, e.Marked(now, changed)])
         self._watch_losses(now)

@@ -13,8 +13,8 @@ CENT = Decimal("0.01")
 
 
 def sizing_params(settings: Settings) -> SizingParams:
-    """Sizing from `[portfolio]`."""
-    return SizingParams(**settings.portfolio.model_dump())
+    """Sizing from `[portfolio]`, within the position limit of `[risk]`."""
+    return SizingParams(**settings.portfolio.model_dump(), max_position=float(settings.risk.max_position_size))
 
 
 def risk_limits(settings: Settings) -> RiskLimits:

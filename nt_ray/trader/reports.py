@@ -86,7 +86,7 @@ def state_of(name: str, books: Books) -> AccountState:
         name=name,
         time=books.time,
         cash=ledger.cash,
-        equity=books.equity,
+        equity=ledger.equity(books.marks),
         capital=ledger.capital,
         realised=ledger.realised,
         commission=ledger.commission,

@@ -39,6 +39,12 @@ def test_business_days_are_252_however_many_there_are(count: int) -> None:
     assert periods_per_year(business_days(count)) == 252.0
 
 
+def test_an_exchange_that_trades_on_one_day_of_the_weekend_is_an_exchange() -> None:
+    days = times("2020-01-01", "1d", 200)
+    assert periods_per_year(days[days // 86_400_000_000_000 % 7 != 2]) == 252.0
+    assert periods_per_year(days[days // 86_400_000_000_000 % 7 != 3]) == 252.0
+
+
 def test_daily_bars_in_local_time_shift_with_summer_time_and_stay_252() -> None:
     days = business_days(260)
     summer = (days > days[60]) & (days < days[200])

@@ -70,6 +70,13 @@ def test_typed_datetimes_of_any_unit_and_zone_are_read() -> None:
         assert parse_times(column.dt.convert_time_zone("Asia/Tokyo"), "f").tolist() == nanoseconds(DAY)
 
 
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_epoch_numbers_of_any_unit_are_told_by_their_size(unit: int) -> None:
+    for second in (1_000_000_000, 9_000_000_000):
+        assert parse_times(pl.Series([str(second * unit)]), "f").tolist() == [second * 1_000_000_000]
+        assert parse_times(pl.Series([second * unit]), "f").tolist() == [second * 1_000_000_000]
+
+
 def test_all_cells_together_decide_between_month_first_and_day_first() -> None:
     assert (
         parse_times(pl.Series(["1/2/2020", "1/31/2020"]), "f")[0]
@@ -98,6 +105,9 @@ def test_all_cells_together_decide_between_month_first_and_day_first() -> None:
         (["2020-01-01 25:00Z"], "is not a time of day"),
         (["1581638400", "n"], "row 2 is not a number of seconds"),
         ([1.5], "holds Float64"),
+        (["2020-01-01", "1066-10-14"], "'1066-10-14' in row 2 lies outside the years 1678 to 2261"),
+        ([date(2020, 1, 1), date(2300, 1, 1)], "row 2 lies outside the years"),
+        ([datetime(2300, 1, 1, tzinfo=UTC)], "row 1 lies outside the years"),
     ],
 )
 def test_times_that_cannot_be_read_name_row_cell_and_remedy(cells: list[object], message: str) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import plotly.graph_objects as go
+import polars as pl
 import pytest
 
 from nt_ray.backtest.metrics import drawdown_table, drawdowns
@@ -71,6 +72,14 @@ def test_contributions_are_sorted_and_coloured_by_strategy(make_record: MakeReco
     assert values == sorted(values, reverse=True)
     assert [trace["name"] for trace in figure["data"]] == ["momentum", "mean-reversion", "pairs"]
     assert len({trace["marker"]["color"] for trace in figure["data"]}) == 3
+
+
+def test_an_agent_without_a_contribution_stands_last(make_record: MakeRecord) -> None:
+    record = make_record(agents=4)
+    agents = record.agents.with_columns(contribution=pl.Series([np.nan, 0.1, None, 0.3], strict=False))
+    ranked = make_record(agents=agents).ranked_agents
+    assert ranked["agent"].to_list()[:2] == [3, 1]
+    assert ranked["contribution"].to_list()[2:] == [None, None]
 
 
 def test_traded_value_sums_quantity_times_price_by_month(make_record: MakeRecord) -> None:

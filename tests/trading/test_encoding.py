@@ -11,7 +11,7 @@ from nt_ray.trading import events as e
 from nt_ray.trading.encoding import EncodingError, Written, decode, encode
 from nt_ray.trading.orders import Fill, OrderRequest, OrderType, Side, TimeInForce
 
-TIMES = st.datetimes(timezones=st.just(UTC))
+TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda time: time.replace(fold=0))
 TEXT = st.text(max_size=20)
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
 SIDES = st.sampled_from(Side)
@@ -51,16 +51,13 @@ EVENTS = st.one_of(
 SAMPLE = Written("OrderAccepted", "2026-01-02T03:04:05.000006+00:00", "a.1", '{"venue_order_id":"v"}')
 
 
-def exact_texts(event: e.Event) -> str:
-    return repr(event)
-
 
 @given(EVENTS)
 def test_every_event_comes_back_exactly_as_it_was(event: e.Event) -> None:
     back = decode(encode(event))
     assert back == event
     # Decimals that are equal may differ in their digits (1.0 and 1.00); the text shows those too.
-    assert exact_texts(back) == exact_texts(event)
+    assert repr(back) == repr(event)
 
 
 @given(EVENTS)

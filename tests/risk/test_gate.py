@@ -1,0 +1,187 @@
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from nt_ray.market.bars import Instrument
+from nt_ray.risk.exposure import Exposure
+from nt_ray.risk.gate import RiskGate, RiskLimits
+from nt_ray.risk.rules import Content, content
+from nt_ray.trading.orders import OrderRequest, OrderType, Side
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+INSTRUMENTS = [
+    Instrument("KO", Decimal("0.01"), Decimal(1)),
+    Instrument("PEP", Decimal("0.01"), Decimal("0.5")),
+    Instrument("DARK"),
+]
+WIDE: dict[str, Any] = {
+    "max_order_notional": Decimal(10**9),
+    "max_position_notional": Decimal(10**9),
+    "max_gross_exposure": 100,
+    "max_net_exposure": 100,
+    "max_concentration": 100,
+}
+
+
+@dataclass
+class View:
+    equity: Decimal = Decimal(100_000)
+    now: datetime = NOW
+    exposure: Exposure = field(default_factory=Exposure)
+    tripped: frozenset[str] = frozenset()
+    halted: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+    sent: dict[Content, datetime] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.exposure.mark({"KO": Decimal(50), "PEP": Decimal(100)})
+
+    def knows(self, client_order_id: str) -> bool:
+        return client_order_id in self.ids
+
+    def last_sent(self, content: Content) -> datetime | None:
+        return self.sent.get(content)
+
+
+def order(quantity: str = "10", **changes: Any) -> OrderRequest:
+    values: dict[str, Any] = {
+        "client_order_id": "a.1",
+        "symbol": "KO",
+        "side": Side.BUY,
+        "quantity": Decimal(quantity),
+        "strategy": "momentum",
+    }
+    return OrderRequest(**(values | changes))
+
+
+def limit(price: str) -> dict[str, Any]:
+    return {"type": OrderType.LIMIT, "limit_price": Decimal(price)}
+
+
+def verdict(request: OrderRequest, view: View, **limits: Any) -> str | None:
+    denial = RiskGate(RiskLimits(**(WIDE | limits)), INSTRUMENTS).check(request, view)
+    return None if denial is None else denial.rule
+
+
+def test_an_ordinary_order_passes() -> None:
+    assert RiskGate(RiskLimits(), INSTRUMENTS).check(order(), View()) is None
+
+
+@pytest.mark.parametrize("scope", ["account", "strategy:momentum", "symbol:KO"])
+def test_a_kill_switch_stops_even_an_order_that_reduces(scope: str) -> None:
+    view = View(halted=frozenset({scope}))
+    view.exposure.move("KO", Decimal(100))
+    assert verdict(order(side=Side.SELL), view) == "kill_switch"
+
+
+@pytest.mark.parametrize("scope", ["strategy:pairs", "symbol:PEP"])
+def test_a_kill_switch_leaves_other_scopes_alone(scope: str) -> None:
+    assert verdict(order(), View(halted=frozenset({scope}))) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"client_order_id": "taken"}, "duplicate"),
+        ({"symbol": "XYZ"}, "instrument"),
+        ({"quantity": Decimal("10.5")}, "lot"),
+        ({"quantity": Decimal("1e40") + Decimal("0.5")}, "order_notional"),
+        (limit("50.005"), "tick"),
+        ({"symbol": "DARK"}, "reference_price"),
+    ],
+)
+def test_an_order_that_cannot_be_right_is_denied(changes: dict[str, Any], rule: str) -> None:
+    assert verdict(order(**changes), View(ids=frozenset({"taken"}))) == rule
+
+
+@pytest.mark.parametrize("price", ["NaN", "Infinity", "0", "-1"])
+def test_without_a_usable_price_nothing_passes_not_even_a_reduction(price: str) -> None:
+    view = View()
+    view.exposure.move("KO", Decimal(100))
+    view.exposure.mark({"KO": Decimal(price)})
+    assert verdict(order(side=Side.SELL), view) == "reference_price"
+    assert verdict(order(), view) == "reference_price"
+
+
+@pytest.mark.parametrize("age", [0, 29])
+def test_an_equal_order_within_the_window_is_denied(age: int) -> None:
+    request = order()
+    view = View(sent={content(request): NOW - timedelta(seconds=age)})
+    assert verdict(request, view, duplicate_window_s=30) == "duplicate_content"
+    assert verdict(request, view) is None
+    assert verdict(order(strategy="pairs"), view, duplicate_window_s=30) is None
+    assert verdict(order("11"), view, duplicate_window_s=30) is None
+
+
+def test_an_equal_order_after_the_window_passes() -> None:
+    request = order()
+    view = View(sent={content(request): NOW - timedelta(seconds=30)})
+    assert verdict(request, view, duplicate_window_s=30) is None
+
+
+# Each case: the largest quantity of KO at 50 that passes, given a held position and open orders of KO, and 300 PEP
+# (30,000) held. Equity is 100,000.
+@pytest.mark.parametrize(
+    ("limits", "position", "buys", "sells", "side", "most", "rule"),
+    [
+        ({"max_order_notional": Decimal(5000)}, 0, 0, 0, Side.BUY, 100, "order_notional"),
+        ({"max_position_notional": Decimal(20_000)}, 100, 50, 0, Side.BUY, 250, "position_notional"),
+        ({"max_position_notional": Decimal(20_000)}, 0, 0, 50, Side.SELL, 350, "position_notional"),
+        ({"max_concentration": 0.25}, 0, 100, 0, Side.BUY, 400, "concentration"),
+        ({"max_concentration": 0.25}, -100, 0, 0, Side.SELL, 400, "concentration"),
+        ({"max_gross_exposure": 1.0}, 0, 200, 0, Side.BUY, 1200, "gross_exposure"),
+        ({"max_gross_exposure": 1.0}, 0, 0, 0, Side.SELL, 1400, "gross_exposure"),
+        ({"max_gross_exposure": 1.0}, 0, 200, 0, Side.SELL, 1200, "buying_power"),
+        ({"max_net_exposure": 1.0}, 0, 100, 500, Side.BUY, 1300, "net_exposure"),
+        ({"max_net_exposure": 0.5}, 0, 500, 100, Side.SELL, 1500, "net_exposure"),
+    ],
+)
+def test_a_limit_passes_what_reaches_it_and_denies_one_lot_more(
+    limits: dict[str, Any], position: int, buys: int, sells: int, side: Side, most: int, rule: str
+) -> None:
+    view = View()
+    view.exposure.move("PEP", Decimal(300))
+    view.exposure.move("KO", Decimal(position))
+    view.exposure.open("KO", 1, Decimal(buys))
+    view.exposure.open("KO", -1, Decimal(sells))
+    assert verdict(order(str(most), side=side), view, **limits) is None
+    assert verdict(order(str(most + 1), side=side), view, **limits) == rule
+
+
+def test_a_limit_price_above_the_mark_counts() -> None:
+    assert verdict(order("100", **limit("60")), View(), max_order_notional=Decimal(5999)) == "order_notional"
+    assert verdict(order("100", **limit("40")), View(), max_order_notional=Decimal(5000)) is None
+
+
+@pytest.mark.parametrize("rule", ["daily_loss", "drawdown"])
+def test_a_tripped_breaker_lets_only_reductions_through(rule: str) -> None:
+    view = View(tripped=frozenset({rule}))
+    view.exposure.move("KO", Decimal(-10))
+    assert verdict(order("10"), view) is None
+    assert verdict(order("11"), view) == rule
+    assert verdict(order("1", side=Side.SELL), view) == rule
+    view.exposure.open("KO", 1, Decimal(10))
+    assert verdict(order("1"), view) == rule
+
+
+def test_no_limit_locks_anyone_into_a_position() -> None:
+    view = View(equity=Decimal(-5), tripped=frozenset({"drawdown", "daily_loss"}))
+    view.exposure.move("KO", Decimal(10_000))
+    tight = RiskLimits(Decimal(1), Decimal(1), 0.01, 0.01, 0.01)
+    assert RiskGate(tight, INSTRUMENTS).check(order("10000", side=Side.SELL), view) is None
+
+
+@pytest.mark.parametrize("equity", ["0", "-1"])
+def test_without_equity_no_position_is_opened(equity: str) -> None:
+    assert verdict(order("1"), View(equity=Decimal(equity))) == "equity"
+
+
+def test_a_denial_tells_rule_limit_value_and_a_sentence() -> None:
+    gate = RiskGate(RiskLimits(max_order_notional=Decimal(1000)), INSTRUMENTS)
+    denial = gate.check(order("21"), View())
+    assert denial is not None
+    assert (denial.rule, denial.limit, denial.value) == ("order_notional", "1000", "1050")
+    assert denial.reason == "a.1: the order's value 1050 is above 1000."
