@@ -1,6 +1,6 @@
 """The account actor: one writer for one brokerage account.
 
-A thin shell. Everything it knows lies in the journal and the venue's book in its folder, so a restarted actor is
+A thin shell. Everything it knows lies in its folder: journal, venue's book and bars, so a restarted actor is
 complete after its constructor. Methods are never retried by Ray; the desk repeats calls under the same ids.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import ray
 
-from nt_ray.market.bars import BarPanel
+from nt_ray.market.archive import open_panel
 from nt_ray.trader.account import AccountState, OrderReport
 from nt_ray.trader.replay_account import AccountPlan, ReplayAccount
 from nt_ray.trading.orders import Fill, OrderRequest
@@ -18,9 +18,9 @@ from nt_ray.trading.orders import Fill, OrderRequest
 class AccountActor:
     """Mailbox of a `ReplayAccount`."""
 
-    def __init__(self, plan: AccountPlan, panel: "Sequence[ray.ObjectRef[BarPanel]]") -> None:
-        # The reference travels in a sequence, so that Ray hands it over as it is and a restart can read it again.
-        self._account = ReplayAccount(plan, ray.get(panel[0]))
+    def __init__(self, plan: AccountPlan) -> None:
+        # Bars come from the account's folder, not from the object store: a restart must not depend on its owner.
+        self._account = ReplayAccount(plan, open_panel(plan.bars_path))
 
     def ping(self) -> None:
         """Answer once the account has recovered."""

@@ -8,6 +8,7 @@ health report; that look changes no route.
 import threading
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import ray
@@ -26,11 +27,10 @@ PING_TIMEOUT_S = 2.0
 class BrokerPoolActor:
     """Switchboard and health of the accounts of a run."""
 
-    def __init__(
-        self, accounts: Mapping[str, "ActorHandle[Any]"], homes: Mapping[str, str], period_s: float
-    ) -> None:
-        self._accounts = dict(accounts)
-        self._switchboard = Switchboard(tuple(accounts), homes)
+    def __init__(self, actor_names: Mapping[str, str], shares: Mapping[str, Decimal], period_s: float) -> None:
+        """Supervise accounts by the names of their actors, so that a restart finds them again."""
+        self._accounts = {name: ray.get_actor(actor, NAMESPACE) for name, actor in actor_names.items()}
+        self._switchboard = Switchboard(shares)
         self._health: dict[str, dict[str, object]] = {}
         self._stop = threading.Event()
         threading.Thread(target=self._watch, args=(period_s,), daemon=True).start()
@@ -80,14 +80,14 @@ class RayRouter:
     def __init__(
         self,
         run: str,
-        accounts: Mapping[str, "ActorHandle[Any]"],
-        homes: Mapping[str, str],
+        actor_names: Mapping[str, str],
+        shares: Mapping[str, Decimal],
         *,
         period_s: float = 30.0,
     ) -> None:
-        self._pool: ActorHandle[Any] = BrokerPoolActor.options(
+        self._pool: ActorHandle[Any] = BrokerPoolActor.options(  # type: ignore[attr-defined]
             name=f"broker-pool/{run}", namespace=NAMESPACE
-        ).remote(dict(accounts), dict(homes), period_s)
+        ).remote(dict(actor_names), dict(shares), period_s)
         self.table: RoutingTable = self._ask("table")
 
     def failed(self, account: str, now: float) -> RoutingTable:

@@ -3,6 +3,7 @@
 An address comes from the settings or from `RAY_ADDRESS`.
 """
 
+import logging
 import os
 import socket
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def connect(address: str | None, *, num_cpus: int | None, object_store_mb: int) 
             _start_local(num_cpus, object_store_mb)
         else:
             _join(address)
-    alive = [node for node in ray.nodes() if node["Alive"]]
+    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return Cluster(
         local=address is None,
         node_id=ray.get_runtime_context().get_node_id(),
@@ -58,7 +59,7 @@ def _start_local(num_cpus: int | None, object_store_mb: int) -> None:
         object_store_memory=object_store_mb * 2**20,
         include_dashboard=False,
         log_to_driver=False,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         namespace=NAMESPACE,
         _node_ip_address="127.0.0.1",
         runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
@@ -68,7 +69,7 @@ def _start_local(num_cpus: int | None, object_store_mb: int) -> None:
 def _join(address: str) -> None:
     _check_reachable(address)
     try:
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ServiceError(
             f"Ray at {address!r} cannot be joined ({error}). Check RAY_ADDRESS and RAY_AUTH_MODE, "

@@ -11,6 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors.account import AccountActor
 from actors.calls import settle
 from actors.cluster import NAMESPACE
+from nt_ray.market.archive import save_panel
 from nt_ray.market.bars import BarPanel
 from nt_ray.trader.account import AccountState
 from nt_ray.trader.desk import Orders, Reports
@@ -21,21 +22,25 @@ from nt_ray.trading.orders import Fill
 class RayDesk:
     """Accounts in actors; every call goes to the account itself, one hop."""
 
-    def __init__(self, run: str, plans: Sequence[AccountPlan], panel: "ray.ObjectRef[BarPanel]") -> None:
+    def __init__(self, run: str, plans: Sequence[AccountPlan], panel: BarPanel) -> None:
+        self._run = run
+        for plan in plans:
+            if not plan.bars_path.exists():
+                save_panel(panel, plan.bars_path)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._handles: dict[str, ActorHandle[Any]] = {
-            plan.name: AccountActor.options(
-                name=f"account/{run}/{plan.name}", namespace=NAMESPACE, scheduling_strategy=here
-            ).remote(plan, [panel])
+            plan.name: AccountActor.options(  # type: ignore[attr-defined]
+                name=_actor_name(run, plan.name), namespace=NAMESPACE, scheduling_strategy=here
+            ).remote(plan)
             for plan in plans
         }
         self._latencies: list[float] = []
         self._each(lambda handle: handle.ping.remote())
 
     @property
-    def handles(self) -> dict[str, "ActorHandle[Any]"]:
-        """Actor handle of each account."""
-        return dict(self._handles)
+    def actor_names(self) -> dict[str, str]:
+        """Name of the actor of each account."""
+        return {name: _actor_name(self._run, name) for name in self._handles}
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -54,7 +59,9 @@ class RayDesk:
     def submit(self, orders: Orders) -> Reports:
         """Submit to several accounts at once."""
         started = time.perf_counter()
-        refs = {name: self._handles[name].submit.remote(requests) for name, requests in orders.items()}
+        refs: dict[str, ray.ObjectRef[Any]] = {
+            name: self._handles[name].submit.remote(requests) for name, requests in orders.items()
+        }
         reports: Reports = {}
         for name, ref in refs.items():
             reports[name] = settle(ref, self._again(name, orders), f"Account {name}")
@@ -90,3 +97,7 @@ class RayDesk:
             name: settle(ref, lambda name=name: call(self._handles[name]), f"Account {name}")  # type: ignore[misc]
             for name, ref in refs.items()
         }
+
+
+def _actor_name(run: str, account: str) -> str:
+    return f"account/{run}/{account}"

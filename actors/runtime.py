@@ -1,6 +1,7 @@
 """The trader's runtime on Ray: hosts spread over the nodes, accounts and broker pool as actors."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from actors.broker_pool import RayRouter
@@ -23,9 +24,7 @@ from nt_ray.trader.session import Router
 class RayRuntime:
     """Ray, joined or started; data of a panel go into the object store once."""
 
-    def __init__(
-        self, address: str | None = None, *, num_cpus: int | None = None, object_store_mb: int = 200
-    ) -> None:
+    def __init__(self, address: str | None = None, *, num_cpus: int | None = None, object_store_mb: int = 200) -> None:
         self._address = address
         self._num_cpus = num_cpus
         self._object_store_mb = object_store_mb
@@ -46,19 +45,19 @@ class RayRuntime:
 
     def desk(self, run: str, plans: Sequence[AccountPlan], panel: BarPanel) -> Desk:
         """Open each account in an actor on this node."""
-        return RayDesk(run, plans, self._stored(panel))
+        return RayDesk(run, plans, panel)
 
-    def router(self, run: str, desk: Desk, homes: Mapping[str, str]) -> Router:
+    def router(self, run: str, desk: Desk, shares: Mapping[str, Decimal]) -> Router:
         """Put a broker pool over the accounts."""
         if not isinstance(desk, RayDesk):
             raise ServiceError("The broker pool supervises actors. Open the desk on the same runtime.")
-        router = RayRouter(run, desk.handles, homes)
+        router = RayRouter(run, desk.actor_names, shares)
         self._routers.append(router)
         return router
 
     def health(self) -> dict[str, Any]:
         """Nodes alive, and what the broker pools see."""
-        nodes = ray.nodes() if ray.is_initialized() else []
+        nodes = ray.nodes() if ray.is_initialized() else []  # type: ignore[no-untyped-call]
         accounts: dict[str, Any] = {}
         for router in self._routers:
             accounts.update(router.health())

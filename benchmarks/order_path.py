@@ -24,6 +24,7 @@ import ray  # isort: skip  after actors.cluster, which prepares its environment
 
 from actors.account import AccountActor
 from nt_ray.brokers.simulated.matching import Costs
+from nt_ray.market.archive import save_panel
 from nt_ray.market.source import load_panel
 from nt_ray.risk.gate import RiskLimits
 from nt_ray.trader.account import OrderReport
@@ -80,9 +81,9 @@ def measure(orders: int) -> dict[str, Any]:
         here.advance(ROW)
         connect(None, num_cpus=2, object_store_mb=150)
         bare = Bare.remote()
-        account = AccountActor.remote(
-            AccountPlan("actor", folder, Decimal(100_000), Costs(), limits), [ray.put(panel)]
-        )
+        plan = AccountPlan("actor", folder, Decimal(100_000), Costs(), limits)
+        save_panel(panel, plan.bars_path)
+        account = AccountActor.remote(plan)
         ray.get(account.advance.remote(ROW))
         samples: dict[str, list[float]] = {"bare": [], "account": [], "in_process": []}
         reports: list[OrderReport] = []

@@ -16,6 +16,7 @@ from jobs.config_command import config_app
 from jobs.doctor_command import DOCTOR_HELP, doctor
 from jobs.options import (
     AsJson,
+    Browse,
     Cash,
     ConfigFile,
     End,
@@ -32,6 +33,7 @@ from jobs.options import (
     help_text,
     overrides_from,
 )
+from jobs.report_command import REPORT_HELP, report
 from nt_ray.errors import NeuralTraderError
 
 INTERRUPTED = 130
@@ -56,6 +58,7 @@ app = typer.Typer(
 )
 app.add_typer(config_app, name="config")
 app.command("doctor", help=DOCTOR_HELP)(doctor)
+app.command("report", help=REPORT_HELP)(report)
 
 
 @app.callback(invoke_without_command=True)
@@ -80,6 +83,7 @@ def run(
     set_values: SetValues = None,
     as_json: AsJson = False,
     progress: Progress = True,
+    browse: Browse = None,
 ) -> int:
     """Trade as the options, the environment and the file say."""
     named = {
@@ -99,7 +103,7 @@ def run(
     settings = load_settings(config, overrides_from(named, set_values))
     from jobs import trade
 
-    return trade.run(settings, as_json=as_json, progress=progress)
+    return trade.run(settings, as_json=as_json, progress=progress, browse=browse)
 
 
 @app.command("version")

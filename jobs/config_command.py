@@ -19,9 +19,7 @@ VALIDATE_HELP = help_text(
     "nt-ray config validate experiments/mesh.toml",
 )
 
-config_app = typer.Typer(
-    help="Show, validate and document settings.", rich_markup_mode=None, no_args_is_help=False
-)
+config_app = typer.Typer(help="Show, validate and document settings.", rich_markup_mode=None, no_args_is_help=False)
 
 
 @config_app.callback(invoke_without_command=True)

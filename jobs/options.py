@@ -17,39 +17,30 @@ SetValues: TypeAlias = Annotated[
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 Progress: TypeAlias = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress.")]
+Browse: TypeAlias = Annotated[
+    bool | None, typer.Option("--open/--no-open", help="Open the tear sheet; by default at a screen only.")
+]
 
 # Values of these stay text: the settings tree reads and checks them, as it does for `--set`.
-Topology: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="SHAPE", help="star, hierarchical, ring or mesh.")
-]
-Rule: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="RULE", help="mean, median, trimmed, majority or hedge.")
-]
+Topology: TypeAlias = Annotated[str | None, typer.Option(metavar="SHAPE", help="star, hierarchical, ring or mesh.")]
+Rule: TypeAlias = Annotated[str | None, typer.Option(metavar="RULE", help="mean, median, trimmed, majority or hedge.")]
 Hosts: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="N", help="Processes that hold the agents."),
 ]
 Source: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--source", "--data", metavar="NAME|PATH", help="Embedded data, or a CSV or Parquet file or folder."
-    ),
+    typer.Option("--source", "--data", metavar="NAME|PATH", help="Embedded data, or a CSV or Parquet file or folder."),
 ]
-Symbols: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="A,B,C", help="Symbols, separated by commas.")
-]
+Symbols: TypeAlias = Annotated[str | None, typer.Option(metavar="A,B,C", help="Symbols, separated by commas.")]
 Start: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="First day, such as 2015-01-02."),
 ]
 End: TypeAlias = Annotated[str | None, typer.Option(metavar="DATE", help="Last day, included.")]
-Cash: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="AMOUNT", help="Initial cash in all accounts together.")
-]
+Cash: TypeAlias = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Initial cash in all accounts together.")]
 Seed: TypeAlias = Annotated[str | None, typer.Option(metavar="N", help="Seed of everything random.")]
-Runs: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="FOLDER", help="Folder that takes the run's folder.")
-]
+Runs: TypeAlias = Annotated[str | None, typer.Option(metavar="FOLDER", help="Folder that takes the run's folder.")]
 
 
 def help_text(summary: str, *examples: str) -> str:

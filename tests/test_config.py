@@ -185,10 +185,7 @@ def test_every_problem_is_named_at_once_with_its_place() -> None:
     assert said.splitlines() == [
         'seed = "-1" (on the command line) cannot be used. Give a whole number from 0 to 4294967295.',
         "swarm.fanout = 1 (in settings.toml) cannot be used. Give a whole number from 2 to 64.",
-        (
-            'ray.num_cpus = "none" (environment NT_RAY__NUM_CPUS) cannot be used. '
-            "Give a whole number from 1 to 4096."
-        ),
+        ('ray.num_cpus = "none" (environment NT_RAY__NUM_CPUS) cannot be used. Give a whole number from 1 to 4096.'),
     ]
 
 
@@ -285,9 +282,7 @@ def test_a_part_of_a_built_in_venue_can_be_changed() -> None:
 
 @pytest.mark.parametrize("name", ["Sim", "1x", "a_b", "a" * 25, "a.b"])
 def test_a_venue_name_that_fits_no_order_id_is_refused(name: str) -> None:
-    assert "is no venue name" in refusal(
-        f"[brokers]\nenabled = ['{name}']\n[brokers.'{name}']\nslippage_bps = 1"
-    )
+    assert "is no venue name" in refusal(f"[brokers]\nenabled = ['{name}']\n[brokers.'{name}']\nslippage_bps = 1")
 
 
 @pytest.mark.parametrize(("east", "west"), [("0.5", "0.4"), ("0.7", "0.4"), ("1", None)])
@@ -383,9 +378,7 @@ def test_any_value_under_any_key_is_taken_or_refused_in_plain_words(
 
 
 @given(PATHS, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12) | TEXTS)
-def test_any_text_in_the_environment_is_taken_or_refused_in_plain_words(
-    path: tuple[str, ...], text: str
-) -> None:
+def test_any_text_in_the_environment_is_taken_or_refused_in_plain_words(path: tuple[str, ...], text: str) -> None:
     result = outcome({}, {name_of(path): text})
     if isinstance(result, Settings):
         assert Settings(**result.resolved()) == result

@@ -134,11 +134,7 @@ def test_no_work_is_left_for_later() -> None:
 
 
 def test_every_folder_of_code_is_a_package() -> None:
-    wrong = {
-        str(p.parent.relative_to(REPOSITORY))
-        for p in sources(*FLOORS)
-        if not (p.parent / "__init__.py").exists()
-    }
+    wrong = {str(p.parent.relative_to(REPOSITORY)) for p in sources(*FLOORS) if not (p.parent / "__init__.py").exists()}
     assert not wrong
 
 
@@ -181,9 +177,7 @@ def test_every_requirement_is_pinned_to_a_version_that_fits(pins: dict[str, str]
     for requirement in declared():
         version = pins.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not pinned in constraints.txt"
-        assert requirement.specifier.contains(version, prereleases=True), (
-            f"{requirement} is pinned to {version}"
-        )
+        assert requirement.specifier.contains(version, prereleases=True), f"{requirement} is pinned to {version}"
 
 
 def test_pins_are_exact_sorted_and_public(pins: dict[str, str]) -> None:

@@ -126,9 +126,7 @@ def measure(
     """
     equity = _checked(equity, "equity")
     if not (math.isfinite(periods_per_year) and periods_per_year > 0.0):
-        raise MetricsError(
-            f"periods_per_year = {periods_per_year} is not positive. Give bars a year, such as 252."
-        )
+        raise MetricsError(f"periods_per_year = {periods_per_year} is not positive. Give bars a year, such as 252.")
     if not (math.isfinite(risk_free) and risk_free > -1.0):
         raise MetricsError(f"risk_free = {risk_free} is no annual rate. Give a fraction such as 0.02.")
     episodes = _episodes(equity)
@@ -274,9 +272,7 @@ def _period_rate(annual: float, q: float) -> float:
     return float((1.0 + annual) ** (1.0 / q) - 1.0)
 
 
-def _growth(
-    equity: FloatArray, returns: FloatArray | None, q: float, depth: float
-) -> dict[str, float | None]:
+def _growth(equity: FloatArray, returns: FloatArray | None, q: float, depth: float) -> dict[str, float | None]:
     if returns is None:
         return {"cagr": None, "calmar": None}
     exponent = math.log(equity[-1] / equity[0]) * q / len(returns)

@@ -386,7 +386,5 @@ def _simulate(
             decide(step, params, states, groups, row, values, exposures, failure)
         if failure[0] != 0.0 or row == bars - 1:
             break
-        orders = (
-            target_lots(exposures, closes[row], volatility[row], lots, lot_sizes, equity[row], sizing) - lots
-        )
+        orders = target_lots(exposures, closes[row], volatility[row], lots, lot_sizes, equity[row], sizing) - lots
     return executions[:count].copy()

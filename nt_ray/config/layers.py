@@ -31,13 +31,9 @@ def file_layer(path: Path) -> Layer:
     except FileNotFoundError:
         raise ConfigError(f"There is no settings file {path}. Give the path of a TOML file.") from None
     except OSError as error:
-        raise ConfigError(
-            f"Settings file {path} cannot be read: {error.strerror}. Give a TOML file."
-        ) from error
+        raise ConfigError(f"Settings file {path} cannot be read: {error.strerror}. Give a TOML file.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"Settings file {path} is not UTF-8 text at byte {error.start}. Save it as UTF-8."
-        ) from error
+        raise ConfigError(f"Settings file {path} is not UTF-8 text at byte {error.start}. Save it as UTF-8.") from error
     try:
         values = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:  # malformed, an endless number, or nested without end

@@ -57,9 +57,7 @@ def _describe_one(problem: ErrorDetails, layers: Sequence[Layer]) -> str:
 def _key_path(path: KeyPath) -> KeyPath:
     """Longest beginning of a path that is a setting; the rest points inside its value."""
     for length in range(len(path), 0, -1):
-        if find_key(path[:length]) is not None and not (
-            length > 2 and path[:2] == ("strategies", "variants")
-        ):
+        if find_key(path[:length]) is not None and not (length > 2 and path[:2] == ("strategies", "variants")):
             return path[:length]
     return path
 
@@ -82,7 +80,5 @@ def _shown(value: Any) -> str:
 
 def _siblings(path: KeyPath) -> list[str]:
     depth = len(path) - 1
-    names = dict.fromkeys(
-        k.path[depth] for k in known_keys() if k.path[:depth] == path[:depth] and len(k.path) > depth
-    )
+    names = dict.fromkeys(k.path[depth] for k in known_keys() if k.path[:depth] == path[:depth] and len(k.path) > depth)
     return list(names) or list(Settings.model_fields)

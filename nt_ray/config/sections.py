@@ -73,17 +73,13 @@ class Swarm(Section):
         description="Share of a symbol's agents that must answer, else the decision is hold.",
     )
     deadline_s: Number = Field(30.0, ge=0.01, le=3600, description="Seconds after which a host is silent.")
-    strict: bool = Field(
-        True, description="Replace a dead host and ask again, so that a failure changes no decision."
-    )
+    strict: bool = Field(True, description="Replace a dead host and ask again, so that a failure changes no decision.")
     block_bars: Whole = Field(64, ge=1, le=4096, description="Bars decided in one round; 1 is live trading.")
     degree: Whole = Field(8, ge=2, le=64, description="Neighbours of an agent in the mesh topology.")
     epsilon: Number = Field(
         0.01, gt=0, le=0.5, description="Largest difference of estimates at which the mesh stops gossiping."
     )
-    trim: Number = Field(
-        0.2, ge=0, lt=0.5, description="Share of opinions that the trimmed rule drops at each end."
-    )
+    trim: Number = Field(0.2, ge=0, lt=0.5, description="Share of opinions that the trimmed rule drops at each end.")
     defer: bool = Field(
         False, description="In the ring, let an agent abstain against a running decision surer than itself."
     )
@@ -144,7 +140,7 @@ class Risk(Section):
     max_position_size: Amount = Field(
         Decimal(100000), gt=0, description="Largest position in one symbol, in account currency."
     )
-    max_order_size: Amount = Field(Decimal(100000), gt=0, description="Largest order, in account currency.")
+    max_order_size: Amount = Field(Decimal(200000), gt=0, description="Largest order, in account currency.")
     max_gross_exposure: Number = Field(2.0, gt=0, le=20, description="Largest sum of position sizes.")
     max_net_exposure: Number = Field(2.0, gt=0, le=20, description="Largest net of long and short.")
     max_concentration: Number = Field(0.25, gt=0, le=20, description="Largest share in one symbol.")
@@ -187,9 +183,7 @@ class Ray(Section):
     num_cpus: Annotated[Whole | None, Field(ge=1, le=4096), Blank] = Field(
         None, description="CPUs a local Ray counts with; unset takes the machine's."
     )
-    object_store_mb: Whole = Field(
-        200, ge=80, le=1_000_000, description="Shared memory of a local Ray, in MB."
-    )
+    object_store_mb: Whole = Field(200, ge=80, le=1_000_000, description="Shared memory of a local Ray, in MB.")
 
 
 def _default(section: type[Section], key: str) -> Any:

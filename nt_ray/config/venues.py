@@ -89,8 +89,7 @@ class Brokers(Section):
         for name in (*self.enabled, *tables):
             if not VENUE_NAME.fullmatch(name):
                 raise ValueError(
-                    f"brokers: {name!r} is no venue name. "
-                    "Use a lower-case letter, then up to 23 of a-z, 0-9 and -."
+                    f"brokers: {name!r} is no venue name. Use a lower-case letter, then up to 23 of a-z, 0-9 and -."
                 )
         for name in self.enabled:
             if name not in tables:

@@ -35,9 +35,7 @@ def check_python(this: Project) -> Check:
     running = platform.python_version()
     if SpecifierSet(this.requires_python).contains(running, prereleases=True):
         return ok("python", f"{running}.")
-    return fail(
-        "python", f"{running} is not in {this.requires_python}.", "Use Python 3.11: make PYTHON=python3.11"
-    )
+    return fail("python", f"{running} is not in {this.requires_python}.", "Use Python 3.11: make PYTHON=python3.11")
 
 
 def check_packages(this: Project) -> Check:

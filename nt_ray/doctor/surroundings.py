@@ -58,9 +58,7 @@ def check_data(settings: Settings) -> Check:
         return fail("data", str(error), "")
     first, last = panel.time(0), panel.time(-1)
     count = len(panel.symbols)
-    return ok(
-        "data", f"{data.source}: {len(panel)} bars of {count} symbols, {first:%Y-%m-%d} to {last:%Y-%m-%d}."
-    )
+    return ok("data", f"{data.source}: {len(panel)} bars of {count} symbols, {first:%Y-%m-%d} to {last:%Y-%m-%d}.")
 
 
 def check_runs(settings: Settings) -> Check:
@@ -70,9 +68,7 @@ def check_runs(settings: Settings) -> Check:
         with tempfile.TemporaryFile(dir=place):
             return ok("runs", f"{settings.runs} can be written.")
     except OSError as error:
-        return fail(
-            "runs", f"{place} cannot be written ({error.strerror}).", "Give another folder with --runs."
-        )
+        return fail("runs", f"{place} cannot be written ({error.strerror}).", "Give another folder with --runs.")
 
 
 def _endpoint(address: str) -> tuple[str | None, int | None]:

@@ -73,9 +73,7 @@ class Feature:
             raise FeatureError(f"{self.name}: {len(columns)} series given. It takes {self.inputs}.")
         shapes = {c.shape for c in columns}
         if len(shapes) != 1 or columns[0].ndim != 1:
-            raise FeatureError(
-                f"{self.name}: shapes {sorted(shapes)} do not fit. Give series of one shape (T,)."
-            )
+            raise FeatureError(f"{self.name}: shapes {sorted(shapes)} do not fit. Give series of one shape (T,).")
 
 
 @njit(float64[::1](UPDATE_TYPE, int64, SERIES_TYPE, int64), cache=True, nogil=True)

@@ -46,7 +46,6 @@ def _refuse_twins(series: Sequence[Series]) -> None:
     for one in series:
         if one.symbol in seen:
             raise MarketDataError(
-                f"Symbol {one.symbol!r} stands in {seen[one.symbol]} and again in {one.file}. "
-                "Keep one of them."
+                f"Symbol {one.symbol!r} stands in {seen[one.symbol]} and again in {one.file}. Keep one of them."
             )
         seen[one.symbol] = one.file

@@ -66,9 +66,7 @@ class Instrument:
         """Whole quantity increments in `quantity`; raises where it is not a whole number of them."""
         lots = quantity / self.quantity_increment
         if lots != lots.to_integral_value():
-            raise MarketDataError(
-                f"{self.symbol}: quantity {quantity} is not a multiple of {self.quantity_increment}."
-            )
+            raise MarketDataError(f"{self.symbol}: quantity {quantity} is not a multiple of {self.quantity_increment}.")
         return int(lots)
 
 

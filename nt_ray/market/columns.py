@@ -31,17 +31,13 @@ TIME_NAMES = frozenset(
 INDEX_NAMES = frozenset({"", "unnamed0", "index", "indexlevel0", "level0"})
 """Names a data frame gives an index without one: the time where no column bears a name of time."""
 
-SYMBOL_NAMES = frozenset(
-    {"symbol", "ticker", "instrument", "sym", "code", "asset", "tic", "symbols", "tickersymbol"}
-)
+SYMBOL_NAMES = frozenset({"symbol", "ticker", "instrument", "sym", "code", "asset", "tic", "symbols", "tickersymbol"})
 FIELD_NAMES: dict[str, frozenset[str]] = {
     "open": frozenset({"open", "openprice", "pxopen"}),
     "high": frozenset({"high", "highprice", "pxhigh"}),
     "low": frozenset({"low", "lowprice", "pxlow"}),
     "close": frozenset({"close", "last", "price", "pxlast", "closeprice", "lastprice", "closelast"}),
-    "adjusted": frozenset(
-        {"adjclose", "adjustedclose", "closeadj", "adjcloseprice", "closeadjusted", "adjustedprice"}
-    ),
+    "adjusted": frozenset({"adjclose", "adjustedclose", "closeadj", "adjcloseprice", "closeadjusted", "adjustedprice"}),
     "volume": frozenset({"volume", "vol", "totalvolume", "pxvolume", "shares"}),
 }
 LETTERS = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
@@ -140,8 +136,7 @@ def _time_column(names: Sequence[str], file: str, shown: str) -> str:
     found = named if named is not None else _only("time", [n for n in names if plain(n) in INDEX_NAMES], file)
     if found is None:
         raise MarketDataError(
-            f"{file}: no time column among {shown}. "
-            "Name one date, datetime, timestamp or time (in the first line)."
+            f"{file}: no time column among {shown}. Name one date, datetime, timestamp or time (in the first line)."
         )
     return found
 
@@ -161,9 +156,7 @@ def _fields(names: Sequence[str], file: str) -> dict[str, str]:
 def _only(role: str, columns: list[str], file: str) -> str | None:
     if len(columns) > 1:
         listed = " and ".join(repr(c) for c in columns)
-        raise MarketDataError(
-            f"{file}: columns {listed} could each be the {role}. Keep one, or rename the others."
-        )
+        raise MarketDataError(f"{file}: columns {listed} could each be the {role}. Keep one, or rename the others.")
     return columns[0] if columns else None
 
 

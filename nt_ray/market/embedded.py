@@ -47,8 +47,7 @@ _SOURCES = {
         "bokeh_sampledata",
         "bokeh-sampledata",
         (("_data/stocks.csv.gz", None),),
-        "AAPL, FB, GOOG, IBM, MSFT, daily open, high, low, close, volume 2000-2013, adjusted "
-        "(bokeh-sampledata)",
+        "AAPL, FB, GOOG, IBM, MSFT, daily open, high, low, close, volume 2000-2013, adjusted (bokeh-sampledata)",
     ),
 }
 

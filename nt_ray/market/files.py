@@ -81,9 +81,7 @@ def _table(path: Path) -> pl.DataFrame:
         raise MarketDataError(f"There is no file {path}. Check the path.")
     suffix = _suffix(path)
     if suffix is None:
-        raise MarketDataError(
-            f"{path.name} is of an unknown kind. Give a {', '.join(SUFFIXES)} file or a folder."
-        )
+        raise MarketDataError(f"{path.name} is of an unknown kind. Give a {', '.join(SUFFIXES)} file or a folder.")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -122,9 +120,7 @@ def _csv(path: Path, content: bytes) -> pl.DataFrame:
         table = pl.read_csv(io.StringIO(text), separator=separator, infer_schema=False, has_header=True)
     except pl.exceptions.PolarsError as error:
         reason = str(error).split("\n", 1)[0]
-        raise MarketDataError(
-            f"{path.name} is not a table ({reason}). Give the same columns in each line."
-        ) from error
+        raise MarketDataError(f"{path.name} is not a table ({reason}). Give the same columns in each line.") from error
     # Blank lines are no rows, and a column that a trailing separator makes is no column.
     return table.filter(~pl.all_horizontal(pl.all().is_null())).select(pl.exclude(r"^_duplicated_\d+$"))
 

@@ -127,9 +127,7 @@ def _check_prices(series: Series) -> None:
     negative = series.values[:, VOLUME] < 0.0
     if negative.any():
         at = int(np.argmax(negative))
-        series.fail(
-            at, f"volume is {series.values[at, VOLUME]:g}", "Volume must not be negative; mend the row."
-        )
+        series.fail(at, f"volume is {series.values[at, VOLUME]:g}", "Volume must not be negative; mend the row.")
 
 
 def _check_ranges(series: Series) -> None:

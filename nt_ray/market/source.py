@@ -73,9 +73,7 @@ def _load(source: str, timezone: str | None, adjust: bool, missing: Missing) -> 
 def _check_window(start: datetime | None, end: datetime | None) -> None:
     for name, moment in (("start", start), ("end", end)):
         if moment is not None and moment.tzinfo is None:
-            raise MarketDataError(
-                f"{name} = {moment} carries no time zone. Give a tz-aware time, such as UTC."
-            )
+            raise MarketDataError(f"{name} = {moment} carries no time zone. Give a tz-aware time, such as UTC.")
     if start is not None and end is not None and end < start:
         raise MarketDataError(f"end = {end} is before start = {start}. Exchange them.")
 

@@ -52,9 +52,7 @@ def series_of(table: pl.DataFrame, file: str, symbol: str, reading: Reading) -> 
         Time zone, adjustment, treatment of holes.
     """
     if table.height < 2:
-        raise MarketDataError(
-            f"{file}: {table.height} row(s) of data; 2 are needed. Give a file with more bars."
-        )
+        raise MarketDataError(f"{file}: {table.height} row(s) of data; 2 are needed. Give a file with more bars.")
     columns = recognise(table.columns, file)
     times = parse_times(table[columns.time], file, reading.timezone)
     if columns.layout is Layout.WIDE:

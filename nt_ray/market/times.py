@@ -116,8 +116,7 @@ def _days(column: pl.Series, dates: pl.Series, file: str) -> IntArray:
         fitting = [f for f in group if days[f].null_count() == 0]
         if len(fitting) > 1 and not days[fitting[0]].equals(days[fitting[1]]):
             raise MarketDataError(
-                f"{file}: dates such as {column[0]!r} can be read month first or day first. "
-                "Write them as YYYY-MM-DD."
+                f"{file}: dates such as {column[0]!r} can be read month first or day first. Write them as YYYY-MM-DD."
             )
         return _epoch_nanoseconds(days[best], column, file)
     raise MarketDataError(f"{file}: {column[0]!r} in row 1 is not a date. Write dates as YYYY-MM-DD.")
@@ -169,6 +168,5 @@ def _refuse(shown: pl.Series, parsed: pl.Series, file: str, fault: str) -> None:
     if parsed.null_count():
         row = int(parsed.is_null().arg_true()[0])
         raise MarketDataError(
-            f"{file}: the time {shown[row]!r} in row {row + 1} {fault}. "
-            "Write it as YYYY-MM-DD or ISO 8601 with a zone."
+            f"{file}: the time {shown[row]!r} in row {row + 1} {fault}. Write it as YYYY-MM-DD or ISO 8601 with a zone."
         )

@@ -37,7 +37,14 @@ class SizingParams:
     """Half-life, in bars, of the exponentially weighted volatility estimate."""
 
     def __post_init__(self) -> None:
-        for name in ("target_volatility", "max_weight", "max_position", "max_gross", "max_net", "volatility_halflife"):
+        for name in (
+            "target_volatility",
+            "max_weight",
+            "max_position",
+            "max_gross",
+            "max_net",
+            "volatility_halflife",
+        ):
             value = getattr(self, name)
             if not value > 0.0:
                 raise RiskError(f"Sizing {name}={value} must be positive.")

@@ -127,9 +127,7 @@ def contributions(record: RunRecord) -> Figure:
     return {"data": traces, "layout": {**shape, "barmode": "overlay", "hovermode": "closest"}}
 
 
-def _line(
-    record: RunRecord, values: FloatArray, name: str, colour: str, decimals: int, **more: Any
-) -> dict[str, Any]:
+def _line(record: RunRecord, values: FloatArray, name: str, colour: str, decimals: int, **more: Any) -> dict[str, Any]:
     rows = thin(values)
     return {
         "type": "scatter",

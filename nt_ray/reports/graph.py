@@ -38,9 +38,7 @@ def swarm_graph(record: RunRecord) -> Figure:
                 "x": [round(places[agents[i]][0], 4) for i in rows],
                 "y": [round(places[agents[i]][1], 4) for i in rows],
                 "text": [names[i] for i in rows],
-                "textposition": [
-                    _outside(places[agents[i]], record.topology, agents[i] not in inner) for i in rows
-                ],
+                "textposition": [_outside(places[agents[i]], record.topology, agents[i] not in inner) for i in rows],
                 "textfont": {"size": 11, "color": INK},
                 "cliponaxis": False,
                 "marker": {"color": colour, "size": size, "line": {"color": "#ffffff", "width": 1}},

@@ -78,9 +78,7 @@ class RunRecord:
             if not np.isfinite(getattr(self, name)).all():
                 raise ReportError(f"{name} holds values that are not finite. Give a number for each time.")
         if not (math.isfinite(self.initial_cash) and self.initial_cash > 0.0):
-            raise ReportError(
-                f"initial_cash = {self.initial_cash} is not positive. Give the starting equity."
-            )
+            raise ReportError(f"initial_cash = {self.initial_cash} is not positive. Give the starting equity.")
         for table, columns in (("trades", TRADE_COLUMNS), ("agents", AGENT_COLUMNS)):
             missing = [c for c in columns if c not in getattr(self, table).columns]
             if missing:

@@ -126,9 +126,7 @@ def agents_table(record: RunRecord) -> str:
         [
             text(r["name"]),
             text(r["strategy"]),
-            text(
-                ", ".join(map(str, r["symbols"])) if isinstance(r["symbols"], list | tuple) else r["symbols"]
-            ),
+            text(", ".join(map(str, r["symbols"])) if isinstance(r["symbols"], list | tuple) else r["symbols"]),
             percent(r["contribution"]),
             number(r["mean_weight"], 3),
             number(r["silent_rounds"], 0),
@@ -177,9 +175,7 @@ def trades_table(record: RunRecord) -> str:
 
 def settings_table(record: RunRecord) -> str:
     """Settings, one row a value, nested names joined with dots."""
-    return table(
-        ["Setting", "Value"], [[text(k), text(v)] for k, v in _flat(record.settings)], left=2, kind="settings"
-    )
+    return table(["Setting", "Value"], [[text(k), text(v)] for k, v in _flat(record.settings)], left=2, kind="settings")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -41,8 +41,7 @@ def write_tear_sheet(record: RunRecord, path: str | Path) -> Path:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise StorageError(
-            f"The tear sheet {str(path)!r} cannot be written ({error.strerror}). "
-            "Give a writable folder that exists."
+            f"The tear sheet {str(path)!r} cannot be written ({error.strerror}). Give a writable folder that exists."
         ) from error
     return path
 
@@ -128,9 +127,7 @@ def _body(record: RunRecord, drawn: dict[str, Any]) -> str:
                 f"Agents ({number(float(record.agents.height), 0)})",
                 tables.agents_table(record),
             ),
-            _section(
-                "trades", _trades_title(record), f'<div class="tall">{tables.trades_table(record)}</div>'
-            ),
+            _section("trades", _trades_title(record), f'<div class="tall">{tables.trades_table(record)}</div>'),
             _folded("settings", "Settings", tables.settings_table(record)),
             "</div>",
         )

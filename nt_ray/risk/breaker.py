@@ -1,8 +1,9 @@
 """The loss breaker: which losses have reached their limit, as a fold over events.
 
-Two rules. `daily_loss`: equity against the start of the UTC day; it clears when the next day begins. `drawdown`:
-equity against the highest equity seen; it never clears by itself, only by a reset with a name and a reason. A reset
-counts losses anew from the equity of that moment. State comes from the journal, so a restart clears nothing.
+Two rules. `daily_loss`: equity against the start of the UTC day; it clears when the next day begins.
+`drawdown`: equity against the highest equity seen; it never clears by itself, only by a reset with a name and
+a reason. A reset counts losses anew from the equity of that moment. State comes from the journal, so a
+restart clears nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -68,9 +69,7 @@ class Breaker:
             (DAILY_LOSS, limits.exact("max_daily_loss"), _loss(equity, self.day_start_equity)),
             (DRAWDOWN, limits.exact("max_drawdown"), _loss(equity, self.high_water)),
         )
-        return [
-            Trip(r, limit, value) for r, limit, value in measured if value >= limit and r not in self.tripped
-        ]
+        return [Trip(r, limit, value) for r, limit, value in measured if value >= limit and r not in self.tripped]
 
 
 def _loss(equity: Decimal, reference: Decimal) -> Decimal:

@@ -1,7 +1,7 @@
 """Exposure of one account: positions, what is left of open orders, marks, and the totals the gate compares.
 
-Open orders count at their worst: per symbol either all buys fill and no sell, or the reverse. Totals are kept up to
-date symbol by symbol, so reading them costs the same with one symbol as with a thousand.
+Open orders count at their worst: per symbol either all buys fill and no sell, or the reverse. Totals are kept
+up to date symbol by symbol, so reading them costs the same with one symbol as with a thousand.
 
 Invariant: `gross`, `longest`, `shortest` and `used` equal the sums over `symbols` of what `Line` says.
 """
@@ -14,7 +14,7 @@ ZERO: Final = Decimal(0)
 
 
 class Line:
-    """One symbol: signed position, open quantity to buy and to sell (unsigned), and the mark (None: unknown)."""
+    """One symbol: signed position, unsigned open quantity to buy and to sell, mark (None: unknown)."""
 
     __slots__ = ("buys", "gross", "longest", "mark", "position", "sells", "shortest", "used")
 

@@ -1,10 +1,11 @@
 """The pre-trade gate: the one door through which every order passes before it is sent.
 
-Order of the checks, cheapest first: kill switches, duplicate id, instrument, increments, reference price, duplicate
-content, loss breaker, then the limits of `nt_ray.risk.rules`. The first that fails decides. The gate is pure: it
-reads a view of the account and changes nothing. It fails closed: without a usable price or with equity at or below
-zero no position is opened. Orders that can only reduce a position pass the breaker and all limits, so no one is
-locked in, but not the kill switch, the duplicate checks, the increments and the price.
+Order of the checks, cheapest first: kill switches, duplicate id, instrument, increments, reference price,
+duplicate content, loss breaker, then the limits of `nt_ray.risk.rules`. The first that fails decides. The
+gate is pure: it reads a view of the account and changes nothing. It fails closed: without a usable price or
+with equity at or below zero no position is opened. Orders that can only reduce a position pass the breaker
+and all limits, so no one is locked in, but not the kill switch, the duplicate checks, the increments and the
+price.
 """
 
 from collections.abc import Sequence
@@ -138,13 +139,11 @@ def _price(request: OrderRequest, mark: Decimal | None) -> Denial | None:
 def _losses(request: OrderRequest, view: AccountView) -> Denial | None:
     for rule in sorted(view.tripped):
         sentence = (
-            f"{request.client_order_id}: the {rule} breaker has tripped, only orders that reduce a position pass. "
-            "Reset it with a name and a reason."
+            f"{request.client_order_id}: the {rule} breaker has tripped, only orders that reduce a position "
+            "pass. Reset it with a name and a reason."
         )
         return Denial(rule, "closed", "tripped", sentence)
     if view.equity <= 0:
-        sentence = (
-            f"{request.client_order_id}: equity is {view.equity}. Deposit capital before opening positions."
-        )
+        sentence = f"{request.client_order_id}: equity is {view.equity}. Deposit capital before opening positions."
         return Denial("equity", "0", str(view.equity), sentence)
     return None

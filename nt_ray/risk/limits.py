@@ -17,20 +17,20 @@ class LimitError(RiskError):
 class RiskLimits:
     """Limits of one account. Shares are fractions of the account's equity at the last mark."""
 
-    max_order_notional: Decimal = Decimal(100_000)
+    max_order_notional: Decimal = Decimal(200_000)
     """Account currency: largest price times quantity of one order."""
     max_position_notional: Decimal = Decimal(100_000)
     """Account currency: largest worst-case position in one symbol."""
     max_gross_exposure: Decimal | float = 2.0
-    """Fraction of equity: largest sum of worst-case position sizes, and the leverage that buying power rests on."""
+    """Fraction of equity: largest sum of worst-case position sizes, and the leverage of buying power."""
     max_net_exposure: Decimal | float = 2.0
     """Fraction of equity: largest worst-case net of long and short."""
     max_concentration: Decimal | float = 0.25
     """Fraction of equity: largest worst-case position in one symbol."""
     max_daily_loss: Decimal | float = 0.05
-    """Fraction of the equity at the start of the UTC day: at this loss only reducing orders pass until the next."""
+    """Fraction of equity at the start of the UTC day: at this loss only reductions pass until the next."""
     max_drawdown: Decimal | float = 0.35
-    """Fraction of the highest equity: at this loss only reducing orders pass until a person resets the breaker."""
+    """Fraction of the highest equity: at this loss only reductions pass until a person resets the breaker."""
     duplicate_window_s: Decimal | float = 0
     """Seconds within which the same strategy may not repeat an equal order; 0 allows it."""
 

@@ -1,8 +1,8 @@
 """The rules of the pre-trade gate: small objects, each with one limit, in the order in which they are asked.
 
-A rule looks and answers; it changes nothing. It says None, or a `Denial` with its name, the limit, the value that
-broke it and a sentence. `opens_only` rules are passed by orders that can only reduce a position, so that a limit
-never locks anyone into one.
+A rule looks and answers; it changes nothing. It says None, or a `Denial` with its name, the limit, the value
+that broke it and a sentence. Orders that can only reduce a position are not put to
+these rules, so that a limit never locks anyone into one.
 """
 
 from dataclasses import dataclass
@@ -114,7 +114,6 @@ class Rule(Protocol):
     """One rule of the gate."""
 
     name: ClassVar[str]
-    opens_only: ClassVar[bool]
 
     def check(self, q: Question) -> Denial | None:
         """Answer whether the order breaks the rule."""
@@ -125,7 +124,6 @@ class OrderNotional:
     """The value of one order, at its limit price where that is higher than the mark."""
 
     name: ClassVar[str] = "order_notional"
-    opens_only: ClassVar[bool] = True
 
     def __init__(self, limits: RiskLimits) -> None:
         self._limit = limits.exact("max_order_notional")
@@ -141,7 +139,6 @@ class PositionNotional:
     """The worst-case value of the position in one symbol."""
 
     name: ClassVar[str] = "position_notional"
-    opens_only: ClassVar[bool] = True
 
     def __init__(self, limits: RiskLimits) -> None:
         self._limit = limits.exact("max_position_notional")
@@ -158,7 +155,6 @@ class Concentration:
     """The share of equity in one symbol."""
 
     name: ClassVar[str] = "concentration"
-    opens_only: ClassVar[bool] = True
 
     def __init__(self, limits: RiskLimits) -> None:
         self._limit = limits.exact("max_concentration")
@@ -176,7 +172,6 @@ class GrossExposure:
     """The worst-case sum of position sizes."""
 
     name: ClassVar[str] = "gross_exposure"
-    opens_only: ClassVar[bool] = True
 
     def __init__(self, limits: RiskLimits) -> None:
         self._limit = limits.exact("max_gross_exposure")
@@ -194,7 +189,6 @@ class NetExposure:
     """The worst-case net of long and short."""
 
     name: ClassVar[str] = "net_exposure"
-    opens_only: ClassVar[bool] = True
 
     def __init__(self, limits: RiskLimits) -> None:
         self._limit = limits.exact("max_net_exposure")
@@ -215,11 +209,11 @@ class NetExposure:
 class BuyingPower:
     """Equity times leverage, less positions, less what every open order would open by itself.
 
-    Stricter than gross exposure where orders of both sides are open in one symbol: each reserves its own money.
+    Stricter than gross exposure where orders of both sides are open in one symbol: each reserves its own
+    money.
     """
 
     name: ClassVar[str] = "buying_power"
-    opens_only: ClassVar[bool] = True
 
     def __init__(self, limits: RiskLimits) -> None:
         self._leverage = limits.exact("max_gross_exposure")

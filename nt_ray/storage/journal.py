@@ -1,9 +1,10 @@
 """The journal: the append-only, durable record of everything that happened to one account.
 
-One SQLite file in WAL mode with synchronous=FULL: when a durable `append` returns, the events survive loss of power. Events are
-never changed or deleted; triggers refuse both. A writer takes a new epoch when it starts, and every append checks,
-in its own transaction, that this epoch is still the newest, so a writer that has been replaced can write nothing.
-Money is stored as text. The journal knows the events' wire form and none of their meaning.
+One SQLite file in WAL mode with synchronous=FULL: when a durable `append` returns, the events survive loss of
+power. Events are never changed or deleted; triggers refuse both. A writer takes a new epoch when it starts,
+and every append checks, in its own transaction, that this epoch is still the newest, so a writer that has
+been replaced can write nothing. Money is stored as text. The journal knows the events' wire form and none of
+their meaning.
 """
 
 import sqlite3
@@ -40,6 +41,7 @@ BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
 KIND: Final = FileKind("journal", 0x4E544A31, 1, _SCHEMA, durable=True)
 
 _INSERT: Final = "INSERT INTO events (epoch, kind, time, client_order_id, payload) VALUES (?, ?, ?, ?, ?)"
+_SELECT: Final = "SELECT seq, epoch, kind, time, client_order_id, payload FROM events WHERE seq > ? ORDER BY seq"
 _NEWEST: Final = "SELECT max(epoch) FROM epochs"
 
 
@@ -98,10 +100,7 @@ class Journal:
     def read(self, after: int = 0) -> Iterator[Entry]:
         """Read events after a sequence number, oldest first."""
         try:
-            rows = self._execute(
-                "SELECT seq, epoch, kind, time, client_order_id, payload FROM events WHERE seq > ? ORDER BY seq",
-                (after,),
-            )
+            rows = self._execute(_SELECT, (after,))
             for seq, epoch, kind, time, client_order_id, payload in rows:
                 yield Entry(seq, epoch, decode(Written(kind, time, client_order_id, payload)))
         except sqlite3.Error as error:
@@ -132,9 +131,7 @@ class Journal:
         except sqlite3.Error as error:
             if self._in_transaction():
                 self._execute("ROLLBACK")
-            raise StorageError(
-                f"{self.path} cannot be written: {error}. Free the file or the disk."
-            ) from error
+            raise StorageError(f"{self.path} cannot be written: {error}. Free the file or the disk.") from error
 
     def _in_transaction(self) -> bool:
         try:

@@ -1,7 +1,7 @@
 """Opening SQLite files: one way, with errors that say what is wrong with the file.
 
-Each kind of file carries an application id and a schema version in its header, so that a journal is never opened as
-a venue's book, and a file from a newer version is refused before anything is read from it.
+Each kind of file carries an application id and a schema version in its header, so that a journal is never
+opened as a venue's book, and a file from a newer version is refused before anything is read from it.
 """
 
 import sqlite3
@@ -15,8 +15,8 @@ from nt_ray.errors import StorageError
 class FileKind:
     """A kind of SQLite file: its name for people, its header numbers, its tables.
 
-    `durable` waits for the disk at each commit (survives loss of power); otherwise a commit survives the death
-    of the process.
+    `durable` waits for the disk at each commit (survives loss of power); otherwise a commit survives the
+    death of the process.
     """
 
     name: str
@@ -38,7 +38,7 @@ def open_database(path: Path, kind: FileKind) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         _close(connection)
         raise StorageError(
-            f"{path} cannot be used as a {kind.name}: {error}. Give the path of a {kind.name} or of a new file."
+            f"{path} cannot be used as a {kind.name}: {error}. Give the path of a {kind.name}."
         ) from error
     except StorageError:
         _close(connection)

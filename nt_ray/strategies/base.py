@@ -43,9 +43,7 @@ class Parameter:
     def check(self, value: float) -> float:
         """Return `value` as float, or raise with the range."""
         if not np.isfinite(value) or not self.low <= value <= self.high:
-            raise StrategyError(
-                f"Parameter {self.name}={value:g} is out of range. Use {self.low:g} to {self.high:g}."
-            )
+            raise StrategyError(f"Parameter {self.name}={value:g} is out of range. Use {self.low:g} to {self.high:g}.")
         if self.integer and value != int(value):
             raise StrategyError(f"Parameter {self.name}={value:g} must be a whole number.")
         return float(value)

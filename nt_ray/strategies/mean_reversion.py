@@ -50,8 +50,7 @@ def validate(values: Mapping[str, float]) -> None:
     """Refuse an exit that is not below the entry."""
     if values["exit"] >= values["entry"]:
         raise StrategyError(
-            f"mean_reversion: exit={values['exit']:g} is not below entry={values['entry']:g}. "
-            "Use a smaller exit."
+            f"mean_reversion: exit={values['exit']:g} is not below entry={values['entry']:g}. Use a smaller exit."
         )
 
 

@@ -48,9 +48,7 @@ class AgentGroup:
         _check(self.specs, self._values.shape[1])
         names = sorted({s.strategy for s in self.specs if s.agent not in self._plain})
         self._groups = [
-            LaneGroup(
-                find(name), [s for s in self.specs if s.strategy == name and s.agent not in self._plain]
-            )
+            LaneGroup(find(name), [s for s in self.specs if s.strategy == name and s.agent not in self._plain])
             for name in names
         ]
         self._layout = Layout(self.specs)
@@ -67,9 +65,7 @@ class AgentGroup:
     def append(self, values: FloatArray) -> None:
         """Add new bars, (B, N, 5), at the end of the panel, as live trading does."""
         if values.ndim != 3 or values.shape[1:] != self._values.shape[1:]:
-            raise SwarmSetupError(
-                f"New bars have shape {values.shape}; (B, {self._values.shape[1]}, 5) is needed."
-            )
+            raise SwarmSetupError(f"New bars have shape {values.shape}; (B, {self._values.shape[1]}, 5) is needed.")
         self._values = np.concatenate([self._values, values])
 
     def opinions(self, start: int, stop: int) -> tuple[Opinions, tuple[Silence, ...]]:

@@ -12,9 +12,7 @@ from nt_ray.swarm.tally import MATRIX, VECTOR, join_opinions
 from nt_ray.types import BoolArray, IntArray
 
 
-def carry(
-    baton: Baton | None, opinions: Opinions, defers: BoolArray, symbols: int, *, keep_opinions: bool
-) -> Baton:
+def carry(baton: Baton | None, opinions: Opinions, defers: BoolArray, symbols: int, *, keep_opinions: bool) -> Baton:
     """Pass the baton along all columns of `opinions`.
 
     A column with `defers` (V,) abstains where its target contradicts the sign of the running sum of a bar and

@@ -24,9 +24,7 @@ class HostsFailedError(SwarmError):
 
     def __init__(self, failures: tuple[HostFailure, ...]) -> None:
         names = ", ".join(f"{f.host} ({f.kind}: {f.reason})" for f in failures)
-        super().__init__(
-            f"Hosts failed during a round: {names}. Repair or leave out these hosts and ask again."
-        )
+        super().__init__(f"Hosts failed during a round: {names}. Repair or leave out these hosts and ask again.")
         self.failures = failures
 
 

@@ -58,8 +58,8 @@ class GossipNode:
             self._slots[incoming] = filled + np.arange(len(incoming))
             filled += len(incoming)
         self._round = 0
-        self._shares = np.zeros((0, MASSES, 0), dtype=np.int64)
         self._mass = np.zeros((len(self._places), MASSES, self._shape[0] * symbols), dtype=np.int64)
+        self._shares = np.zeros_like(self._mass)
         rows = np.searchsorted(plan.agents[self._places], opinions.agents)
         _fill(self._mass, rows, opinions.symbols, opinions.targets, opinions.weights, symbols)
 
@@ -80,14 +80,10 @@ class GossipNode:
         `parcels` come from the other hosts in ascending order, and so do the ones returned.
         """
         if number != self._round:
-            raise LostStateError(
-                f"Gossip round {number} was asked for and this host stands at {self._round}."
-            )
+            raise LostStateError(f"Gossip round {number} was asked for and this host stands at {self._round}.")
         if number:
             table = np.concatenate([self._shares, *parcels])
-            _receive(
-                self._mass, table, self._places, self._slots, self._graph.offsets, self._graph.neighbours
-            )
+            _receive(self._mass, table, self._places, self._slots, self._graph.offsets, self._graph.neighbours)
         summary = self._summary()
         self._shares = _split(self._mass, self._graph.degrees[self._places])
         self._round += 1
@@ -100,9 +96,7 @@ class GossipNode:
 
 
 @njit(void(int64[:, :, ::1], VECTOR, VECTOR, MATRIX, MATRIX, int64), cache=True, nogil=True)
-def _fill(
-    mass: IntArray, rows: IntArray, symbols: IntArray, targets: IntArray, weights: IntArray, n: int
-) -> None:
+def _fill(mass: IntArray, rows: IntArray, symbols: IntArray, targets: IntArray, weights: IntArray, n: int) -> None:
     """Put each opinion's masses where its agent stands."""
     for v in range(len(rows)):
         for k in range(targets.shape[0]):

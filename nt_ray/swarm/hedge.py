@@ -79,14 +79,10 @@ class Hedge:
     name = "hedge"
     gathers = True
 
-    def __init__(
-        self, agents: int, values: FloatArray, eta: float | None = None, scale: float = 0.02
-    ) -> None:
+    def __init__(self, agents: int, values: FloatArray, eta: float | None = None, scale: float = 0.02) -> None:
         """Learn from closes in `values`, (T, N, 5); a return of `scale` is the greatest loss or gain."""
         if not scale > 0.0:
-            raise SwarmSetupError(
-                f"scale={scale} must be positive. Give a large move of one bar, such as 0.02."
-            )
+            raise SwarmSetupError(f"scale={scale} must be positive. Give a large move of one bar, such as 0.02.")
         self._agents = agents
         self._closes = np.ascontiguousarray(values[:, :, CLOSE])
         self._eta = eta

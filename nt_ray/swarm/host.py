@@ -103,9 +103,7 @@ class Host:
         summary, out = node.step(number, parcels)
         return [summary, *out] if out else summary
 
-    def flood(
-        self, session: int, number: int, *parcels: Opinions
-    ) -> FloodSummary | Sequence[FloodSummary | Opinions]:
+    def flood(self, session: int, number: int, *parcels: Opinions) -> FloodSummary | Sequence[FloodSummary | Opinions]:
         """Do one round of flooding: a summary, then a parcel for each other host if there is any."""
         summary, out = self._flooding(session).step(number, parcels)
         return [summary, *out] if out else summary

@@ -99,9 +99,7 @@ class LaneGroup:
         lanes = [len(s.symbols) // strategy.width for s in specs]
         self.bounds = np.concatenate(([0], np.cumsum(lanes))).astype(np.int64)
         """Lanes of agent i are `bounds[i]` to `bounds[i + 1] - 1`."""
-        self.symbols = np.concatenate([np.array(s.symbols, dtype=np.int64) for s in specs]).reshape(
-            -1, strategy.width
-        )
+        self.symbols = np.concatenate([np.array(s.symbols, dtype=np.int64) for s in specs]).reshape(-1, strategy.width)
         params = [np.array(s.params, dtype=np.float64) for s in specs]
         self._params = np.ascontiguousarray(np.repeat(np.stack(params), lanes, axis=0))
         sizes = np.repeat([strategy.state_size(p) for p in params], lanes)
@@ -113,13 +111,11 @@ class LaneGroup:
         """Forget everything, as before the first bar."""
         self._states = np.zeros(int(self._offsets[-1]))
 
-    def run(
-        self, values: FloatArray, start: int, stop: int
-    ) -> tuple[FloatArray, FloatArray, dict[int, str]]:
+    def run(self, values: FloatArray, start: int, stop: int) -> tuple[FloatArray, FloatArray, dict[int, str]]:
         """Run all lanes over a block: targets (K, L, w), confidences (K, L), and why agents failed.
 
-        Where a step raises, that agent alone is silent for the block. From then on agents run one by one, each with
-        a copy of its state, which a group without failures never pays for.
+        Where a step raises, that agent alone is silent for the block. From then on agents run one by one,
+        each with a copy of its state, which a group without failures never pays for.
         """
         targets, confidences = self._blank(start, stop)
         if not self._apart:
@@ -162,7 +158,8 @@ class LaneGroup:
     def _step_over(self, values: FloatArray, start: int, stop: int, first: int, last: int) -> None:
         """Bring an agent that fails to the end of the block, as if the bars at which it fails did not exist.
 
-        So its state does not depend on where blocks begin, and a host that was started again agrees with the old one.
+        So its state does not depend on where blocks begin, and a host that was started again agrees with
+        the old one.
         """
         owned = slice(int(self._offsets[first]), int(self._offsets[last]))
         for bar in range(start, stop):

@@ -36,9 +36,7 @@ class MeshPlan:
     def border(self, source: int, target: int) -> IntArray:
         """Places at `source` with a neighbour at `target`, ascending: whose shares a parcel carries."""
         graph = self.graph()
-        touches = np.repeat(np.arange(len(self.agents)), graph.degrees)[
-            self.owners[graph.neighbours] == target
-        ]
+        touches = np.repeat(np.arange(len(self.agents)), graph.degrees)[self.owners[graph.neighbours] == target]
         return np.unique(touches[self.owners[touches] == source])
 
 

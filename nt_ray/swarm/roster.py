@@ -21,14 +21,14 @@ DEFAULT_VARIANTS: Mapping[str, Variants] = {
         "quarter": {"lookback": 63.0},
         "half": {"lookback": 126.0},
         "year": {"lookback": 252.0},
-        "half-long": {"lookback": 126.0, "short": 0.0},
+        "half-both-sides": {"lookback": 126.0, "short": 1.0},
     },
     "mean_reversion": {
         "week": {"window": 5.0},
         "fortnight": {"window": 10.0},
         "month": {"window": 20.0},
         "two-months": {"window": 40.0},
-        "month-long": {"window": 20.0, "short": 0.0},
+        "month-with-trend": {"window": 20.0, "trend": 200.0},
     },
     "pairs": {
         "quarter": {"lookback": 63.0},
@@ -56,16 +56,12 @@ class RosterParams:
 
     def __post_init__(self) -> None:
         if self.group_size < 1 or self.copies < 1:
-            raise SwarmSetupError(
-                f"group_size={self.group_size} and copies={self.copies} must be at least 1."
-            )
+            raise SwarmSetupError(f"group_size={self.group_size} and copies={self.copies} must be at least 1.")
         if not any(self.variants.values()):
             raise SwarmSetupError("The roster names no strategy variant. Give at least one.")
 
 
-def roster(
-    symbols: Sequence[str], params: RosterParams, find: Callable[[str], Strategy]
-) -> tuple[AgentSpec, ...]:
+def roster(symbols: Sequence[str], params: RosterParams, find: Callable[[str], Strategy]) -> tuple[AgentSpec, ...]:
     """Agents over these panel columns, numbered from 0; `find` gives a strategy by its name."""
     groups = symbol_groups(len(symbols), params.group_size)
     specs: list[AgentSpec] = []
@@ -104,9 +100,7 @@ def check_specs(specs: Sequence[AgentSpec]) -> None:
         raise SwarmSetupError(f"A swarm of {len(specs)} agents is impossible. Use 1 to {MAX_AGENTS}.")
     for number, spec in enumerate(specs):
         if spec.agent != number:
-            raise SwarmSetupError(
-                f"Agent {spec.agent} stands at place {number}. Number agents from 0 in order."
-            )
+            raise SwarmSetupError(f"Agent {spec.agent} stands at place {number}. Number agents from 0 in order.")
 
 
 def partition(specs: Sequence[AgentSpec], hosts: int) -> tuple[tuple[AgentSpec, ...], ...]:

@@ -49,9 +49,7 @@ class Totals:
         self._silent_rounds = np.zeros(agents, dtype=np.int64)
         self._reasons: dict[int, str] = {}
 
-    def add(
-        self, stats: RoundStats, disagreement: FloatArray, silent: IntArray, receipts: Iterable[Receipt]
-    ) -> None:
+    def add(self, stats: RoundStats, disagreement: FloatArray, silent: IntArray, receipts: Iterable[Receipt]) -> None:
         """Add one decided block."""
         self._decisions += 1
         self._bars += len(disagreement)

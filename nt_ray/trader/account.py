@@ -1,10 +1,11 @@
 """The account: the one writer of one brokerage account.
 
-Every order walks the same way: gate and journal (`prepare`), venue (`send`), journal again (`record`). What is not in the
-journal was never sent, what is in it is never sent as anything but the same order, and what the venue may hold
-counts as exposure until the venue has said otherwise. So the process may die between any two lines: the next
-account on the same journal takes a new epoch, folds the journal, asks the venue for every order in doubt by its client id
-and goes on. The older writer, if it still lives, can write nothing and therefore sends nothing.
+Every order walks the same way: gate and journal (`prepare`), venue (`send`), journal again (`record`). What
+is not in the journal was never sent, what is in it is never sent as anything but the same order, and what the
+venue may hold counts as exposure until the venue has said otherwise. So the process may die between any two
+lines: the next account on the same journal takes a new epoch, folds the journal, asks the venue for every
+order in doubt by its client id and goes on. The older writer, if it still lives, can write nothing and
+therefore sends nothing.
 
 The account composes; state is in `nt_ray.trader.books`, the talk with the venue in
 `nt_ray.trader.venue_link`.
@@ -81,7 +82,7 @@ class Account:
         booked = self._books.deposits.get(deposit_id)
         if booked is not None and booked != amount:
             raise TradingError(
-                f"Deposit {deposit_id!r} of {booked} is booked and cannot become {amount}. Use a new deposit_id."
+                f"Deposit {deposit_id!r} of {booked} is booked and cannot become {amount}. Use a new id."
             )
         if booked is None:
             if not amount.is_finite() or amount == 0:
@@ -94,26 +95,29 @@ class Account:
         return self.record(prepared, [self.send(request) for request in prepared.to_send])
 
     def prepare(self, requests: Sequence[OrderRequest]) -> Prepared:
-        """Ask the gate for each order, earlier ones counting as open, and journal the answers in one append."""
+        """Ask the gate for each order, earlier ones counting as open; journal the answers in one append."""
         now = self._now()
         events: list[e.Event] = []
         refused: dict[int, OrderReport] = {}
         to_send: list[OrderRequest] = []
         fresh: dict[str, OrderRequest] = {}
+        reserved = 0
         try:
             for index, request in enumerate(requests):
                 known = fresh.get(request.client_order_id) or self._request(request.client_order_id)
                 if known is None:
                     fresh[request.client_order_id] = request
+                    for earlier in to_send[reserved:]:
+                        self._books.reserve(earlier)
+                    reserved = len(to_send)
                     if self._pass(request, now, events):
                         to_send.append(request)
-                        self._books.reserve(request)
                 elif known != request:
                     refused[index] = told = duplicate_report(request)
                     events.append(e.RequestRefused(now, request.client_order_id, told.rule, told.reason))
         finally:
             # The fold of the journalled events reserves again; without them nothing is reserved.
-            self._books.release(to_send)
+            self._books.release(to_send[:reserved])
         self._commit(events)
         return Prepared(tuple(requests), refused, tuple(to_send))
 
@@ -124,8 +128,8 @@ class Account:
     def record(self, prepared: Prepared, outcomes: Sequence[e.OrderEvent | None]) -> list[OrderReport]:
         """Journal what became of the orders sent, in one append; report on the whole batch."""
         known = [outcome for outcome in outcomes if outcome is not None]
-        # An acknowledgement that loss of power takes away is asked for again. A refusal is not: its intent may go
-        # another way as soon as it is reported, so it must never come back as an order in doubt.
+        # An acknowledgement that loss of power takes away is asked for again. A refusal is not: its intent
+        # may go another way as soon as it is reported, so it must never come back as an order in doubt.
         self._commit(known, durable=any(not isinstance(outcome, e.OrderAccepted) for outcome in known))
         return [
             prepared.refused.get(index) or report(self._books.orders[request.client_order_id])
@@ -166,7 +170,7 @@ class Account:
         return [self.cancel(client_order_id) for client_order_id in list(self._books.open)]
 
     def halt(self, scope: str, who: str, reason: str) -> None:
-        """Set the kill switch of `account`, `strategy:NAME` or `symbol:SYMBOL`; open orders are left as they are."""
+        """Set the kill switch of `account`, `strategy:NAME` or `symbol:SYMBOL`; open orders stay open."""
         _check_scope(scope)
         _check_signature(who, reason)
         if scope not in self._books.halts:
@@ -230,9 +234,7 @@ class Account:
         if denial is None:
             events.append(e.OrderSubmitted(now, client_order_id))
             return True
-        events.append(
-            e.OrderDenied(now, client_order_id, denial.rule, denial.limit, denial.value, denial.reason)
-        )
+        events.append(e.OrderDenied(now, client_order_id, denial.rule, denial.limit, denial.value, denial.reason))
         return False
 
     def _request(self, client_order_id: str) -> OrderRequest | None:

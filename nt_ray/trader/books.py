@@ -1,8 +1,8 @@
 """The state of one account: a fold over the events of its journal, and nothing else.
 
-Orders, ledger, exposure, marks, breaker, kill switches and counters change only through `apply`, so an account built
-from its journal is equal to the one that wrote it. The one thing that is not an event is `now`, the time of the
-call. It satisfies `nt_ray.risk.rules.AccountView` and knows neither broker nor file.
+Orders, ledger, exposure, marks, breaker, kill switches and counters change only through `apply`, so an
+account built from its journal is equal to the one that wrote it. The one thing that is not an event is `now`,
+the time of the call. It satisfies `nt_ray.risk.rules.AccountView` and knows neither broker nor file.
 """
 
 from collections import Counter
@@ -28,8 +28,8 @@ class UnknownOrderError(TradingError):
 
     def __init__(self, client_order_id: str) -> None:
         super().__init__(
-            f"This account has no order {client_order_id!r}. Check the client id; orders at the venue that did "
-            "not pass through this account must be closed there."
+            f"This account has no order {client_order_id!r}. Check the client id; orders at the venue that "
+            "did not pass through this account must be closed there."
         )
 
 
@@ -116,9 +116,7 @@ class Books:
 
     def _initialized(self, event: e.OrderInitialized) -> None:
         if event.client_order_id in self.orders:
-            raise TradingError(
-                f"Order {event.client_order_id} begins twice. Restore the journal from a copy."
-            )
+            raise TradingError(f"Order {event.client_order_id} begins twice. Restore the journal from a copy.")
         self.orders[event.client_order_id] = open_order(event)
 
     def _denied(self, event: e.OrderDenied) -> None:

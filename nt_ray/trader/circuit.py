@@ -5,8 +5,9 @@ a row, and is probed every `probe_every` ticks of the injected clock: bars in a 
 probe that succeeds closes it, one that fails leaves it open. The order path only ever reads the resulting table.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from nt_ray.trader.routing import RoutingTable
@@ -56,16 +57,10 @@ class Circuit:
 class Switchboard:
     """Circuits of all accounts and the routing table that results from them."""
 
-    def __init__(
-        self,
-        accounts: Sequence[str],
-        homes: Mapping[str, str],
-        *,
-        threshold: int = 1,
-        probe_every: float = 1.0,
-    ) -> None:
-        self._circuits = {name: Circuit(threshold, probe_every) for name in accounts}
-        self._table = RoutingTable(tuple(accounts), dict(homes), frozenset(accounts))
+    def __init__(self, shares: Mapping[str, Decimal], *, threshold: int = 1, probe_every: float = 1.0) -> None:
+        """Watch accounts, given in order of preference with their shares of the capital."""
+        self._circuits = {name: Circuit(threshold, probe_every) for name in shares}
+        self._table = RoutingTable(dict(shares), frozenset(shares))
 
     @property
     def table(self) -> RoutingTable:

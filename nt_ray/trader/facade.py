@@ -10,7 +10,7 @@ same on every runtime.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,6 @@ from nt_ray.trader.desk import Desk
 from nt_ray.trader.planning import account_plans, sizing_params
 from nt_ray.trader.portfolio import Portfolio, RiskReport, analyze, combine
 from nt_ray.trader.recording import agents_frame, digest, flows, trades_frame
-from nt_ray.trader.routing import spread_homes
 from nt_ray.trader.run_folder import create_run_folder, write_run
 from nt_ray.trader.runtime import InProcessRuntime, Runtime
 from nt_ray.trader.session import OnBar, Router, Session, SessionRecord
@@ -109,7 +108,7 @@ class NeuralTrader:
         swarm = build_swarm(self.settings, panel, specs, transport, self.settings.swarm.topology)
         desk = self._runtime.desk(folder.name, account_plans(self.settings, folder), panel)
         try:
-            router = self._runtime.router(folder.name, desk, spread_homes(panel.symbols, desk.accounts))
+            router = self._runtime.router(folder.name, desk, self.settings.brokers.shares())
             started = time.perf_counter()
             session = self._session(label, swarm, desk, router, on_bar).run()
             seconds = time.perf_counter() - started
@@ -121,6 +120,7 @@ class NeuralTrader:
                 "seconds": round(seconds, 3),
                 "repairs": swarm.stats.repairs,
                 "failovers": router.trips,
+                "risk": asdict(self.analyze_risk()) if self._portfolio.positions else None,
             }
             return Run(record, write_run(folder, record, self.settings, extra), folder)
         finally:
@@ -166,7 +166,13 @@ class NeuralTrader:
         )
 
     def _record(
-        self, label: str, session: SessionRecord, swarm: Swarm, transport: Transport, desk: Desk, seconds: float
+        self,
+        label: str,
+        session: SessionRecord,
+        swarm: Swarm,
+        transport: Transport,
+        desk: Desk,
+        seconds: float,
     ) -> RunRecord:
         settings, panel = self.settings, self.panel
         equity = session.equity_quanta / QUANTA_PER_UNIT
@@ -247,5 +253,3 @@ def _at_start(day: Any) -> datetime | None:
 
 def _at_end(day: Any) -> datetime | None:
     return None if day is None else datetime(day.year, day.month, day.day, 23, 59, 59, 999999, tzinfo=UTC)
-
-

@@ -20,6 +20,7 @@ from nt_ray.market.bars import CLOSE, BarPanel
 from nt_ray.risk.gate import RiskLimits
 from nt_ray.storage.journal import Journal
 from nt_ray.trader.account import Account, AccountState, OrderReport
+from nt_ray.trader.files import BARS
 from nt_ray.trading.orders import Fill, OrderRequest
 from nt_ray.types import IntArray
 
@@ -42,6 +43,11 @@ class AccountPlan:
     def journal_path(self) -> Path:
         """The account's journal."""
         return self.folder / f"journal-{self.name}.sqlite"
+
+    @property
+    def bars_path(self) -> Path:
+        """The bars that are replayed, for an account that is opened from its folder alone."""
+        return self.folder / BARS
 
     @property
     def venue_path(self) -> Path:

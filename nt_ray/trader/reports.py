@@ -1,4 +1,4 @@
-"""What an account tells: a report on each order asked for, and its state at a moment. Frozen, made to be sent away."""
+"""What an account tells: a report on each order, and its state at a moment. Frozen, made to be sent away."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +13,8 @@ from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
 class OrderReport:
     """An order as it stands. `rule` names what denied it.
 
-    `not_sent` says that it certainly never reached the venue, so the same intent may go another way. A report with
-    the status SUBMITTED is in doubt: the venue may hold the order, and it must not go another way.
+    `not_sent` says that it certainly never reached the venue, so the same intent may go another way. A report
+    with the status SUBMITTED is in doubt: the venue may hold the order, and it must not go another way.
     """
 
     request: OrderRequest
@@ -30,9 +30,9 @@ class OrderReport:
 class AccountState:
     """An account at the time of its last event.
 
-    `equity` is cash plus positions at the last marks; `fills` are those that the last sync took in; `denials` counts
-    refusals by rule; `breaker` names the loss rules that have tripped; `halts` the scopes of kill switches, each
-    with who set it and why. Money is in the account's currency.
+    `equity` is cash plus positions at the last marks; `fills` are those that the last sync took in; `denials`
+    counts refusals by rule; `breaker` names the loss rules that have tripped; `halts` the scopes of kill
+    switches, each with who set it and why. Money is in the account's currency.
     """
 
     name: str

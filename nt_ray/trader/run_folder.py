@@ -11,8 +11,7 @@ from nt_ray.config import Settings, to_toml
 from nt_ray.errors import StorageError
 from nt_ray.reports.record import RunRecord, summary
 from nt_ray.reports.tear_sheet import write_tear_sheet
-
-LATEST = "latest"
+from nt_ray.trader import files
 
 
 def create_run_folder(runs: Path, label: str, seed: int) -> Path:
@@ -36,9 +35,9 @@ def create_run_folder(runs: Path, label: str, seed: int) -> Path:
 
 def write_run(folder: Path, record: RunRecord, settings: Settings, extra: dict[str, Any]) -> dict[str, Any]:
     """Write everything that is not written while the run goes on; return the summary."""
-    (folder / "settings.toml").write_text(to_toml(settings), encoding="utf-8")
-    record.trades.write_parquet(folder / "trades.parquet")
-    record.agents.write_parquet(folder / "agents.parquet")
+    (folder / files.SETTINGS).write_text(to_toml(settings), encoding="utf-8")
+    record.trades.write_parquet(folder / files.TRADES)
+    record.agents.write_parquet(folder / files.AGENTS)
     pl.DataFrame(
         {
             "time": pl.Series(record.times).cast(pl.Datetime("ns", "UTC")),
@@ -48,17 +47,17 @@ def write_run(folder: Path, record: RunRecord, settings: Settings, extra: dict[s
             "net": record.net,
             "costs": record.costs,
         }
-    ).write_parquet(folder / "equity.parquet")
+    ).write_parquet(folder / files.EQUITY)
     result = {**summary(record), **extra, "folder": str(folder)}
-    (folder / "summary.json").write_text(json.dumps(result, indent=2), encoding="utf-8")
-    write_tear_sheet(record, folder / "tear-sheet.html")
+    (folder / files.SUMMARY).write_text(json.dumps(result, indent=2), encoding="utf-8")
+    write_tear_sheet(record, folder / files.TEAR_SHEET)
     _point_latest(folder)
     return result
 
 
 def _point_latest(folder: Path) -> None:
     """Let `latest` point at this run; where links are not possible the runs are still found by name."""
-    link = folder.parent / LATEST
+    link = folder.parent / files.LATEST
     try:
         if link.is_symlink() or not link.exists():
             link.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ decisions and its trades are the same on both.
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 from nt_ray.market.bars import BarPanel
@@ -33,7 +34,7 @@ class Runtime(Protocol):
         """Open accounts."""
         ...
 
-    def router(self, run: str, desk: Desk, homes: Mapping[str, str]) -> Router:
+    def router(self, run: str, desk: Desk, shares: Mapping[str, Decimal]) -> Router:
         """Put a supervisor over the accounts of a desk."""
         ...
 
@@ -61,9 +62,9 @@ class InProcessRuntime:
         """Open accounts."""
         return InProcessDesk(plans, panel)
 
-    def router(self, run: str, desk: Desk, homes: Mapping[str, str]) -> Router:
+    def router(self, run: str, desk: Desk, shares: Mapping[str, Decimal]) -> Router:
         """Put a switchboard over the accounts of a desk."""
-        return Switchboard(desk.accounts, homes)
+        return Switchboard(shares)
 
     def health(self) -> dict[str, Any]:
         """Tell that this process is alive."""

@@ -163,7 +163,7 @@ class Session:
         orders: dict[str, list[OrderRequest]] = {}
         for column, lots in wanted.items():
             held = {name: int(position[column]) for name, position in book.by_account.items()}
-            for account, part in self._router.table.route(self._panel.symbols[column], lots, held):
+            for account, part in self._router.table.route(lots, held):
                 orders.setdefault(account, []).append(self._order(f"{row}.{column}.{attempt}", column, account, part))
         unsent: dict[int, int] = {}
         for account, reports in self._desk.submit(orders).items() if orders else ():
@@ -197,5 +197,5 @@ class Session:
             for symbol, quantity in state.positions.items():
                 column = self._columns[symbol]
                 by_account[name][column] = self._panel.instruments[column].lots(quantity)
-        total = np.sum(list(by_account.values()), axis=0, dtype=np.int64)
+        total = np.array(list(by_account.values())).sum(axis=0)
         return Book(int(equity.scaleb(8)), total, by_account)

@@ -1,8 +1,9 @@
 """An account's link to its venue: what it asks there, turned into events for the journal.
 
-It sends, cancels, looks up orders in doubt and collects what is new. It decides nothing about money and writes nothing;
-whatever it learns comes back as events that are legal for the orders as they stand, so that no answer of a venue can
-spoil the journal. A venue that cannot be reached gives no events; what is in doubt stays in doubt.
+It sends, cancels, looks up orders in doubt and collects what is new. It decides nothing about money and
+writes nothing; whatever it learns comes back as events that are legal for the orders as they stand, so that
+no answer of a venue can spoil the journal. A venue that cannot be reached gives no events; what is in doubt
+stays in doubt.
 """
 
 from collections.abc import Iterable
@@ -31,9 +32,7 @@ class VenueLink:
         able = self._capabilities
         if request.type not in able.order_types:
             return f"{request.type} orders"
-        return (
-            "" if request.time_in_force in able.times_in_force else f"time in force {request.time_in_force}"
-        )
+        return "" if request.time_in_force in able.times_in_force else f"time in force {request.time_in_force}"
 
     def send(self, request: OrderRequest, now: datetime) -> e.OrderEvent | None:
         """Send one order; return what became of it, or None where that is unknown."""
@@ -85,9 +84,7 @@ class VenueLink:
             return []
         return events
 
-    def _settle_cancel(
-        self, client_order_id: str, found: VenueOrder | None, now: datetime
-    ) -> e.OrderEvent | None:
+    def _settle_cancel(self, client_order_id: str, found: VenueOrder | None, now: datetime) -> e.OrderEvent | None:
         if found is not None:
             return self.cancel(client_order_id, now) if found.status.is_open else None
         return e.OrderCanceled(now, client_order_id) if self._capabilities.lookup_proves_absence else None
@@ -111,7 +108,7 @@ class VenueLink:
 
 
 def _new_fills(books: Books, fills: Iterable[Fill], now: datetime) -> tuple[dict[str, Order], list[e.Event]]:
-    """Rehearse fills: the orders they change, and the events of those not booked yet; raises where one is illegal."""
+    """Rehearse fills: the orders they change, the events of new ones; raises for an illegal one."""
     changed: dict[str, Order] = {}
     events: list[e.Event] = []
     for fill in fills:

@@ -54,7 +54,7 @@ def decode(written: Written) -> e.Event:
         return reader(_time(written.time), written.client_order_id, json.loads(written.payload))
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise EncodingError(
-            f"A {written.kind} event cannot be read back: {written.payload!r}. Restore the journal from a copy."
+            f"A {written.kind} event cannot be read: {written.payload!r}. Restore the journal from a copy."
         ) from error
 
 

@@ -1,13 +1,14 @@
 """The double-entry ledger of one account, in exact Decimals.
 
-Accounts: `cash:CUR`, `position:SYMBOL` (at cost), `commission` (expense), `realised` (profit), `capital`. Debits are
-positive, credits negative, and every posting sums to zero exactly. Positions carry their total cost, not an average
-price, so nothing is lost to division: what a closing trade moves out is rounded once, half to even, to 1e-8, and the
-last unit takes all that is left, so a flat position has cost zero.
+Accounts: `cash:CUR`, `position:SYMBOL` (at cost), `commission` (expense), `realised` (profit), `capital`.
+Debits are positive, credits negative, and every posting sums to zero exactly. Positions carry their total
+cost, not an average price, so nothing is lost to division: what a closing trade moves out is rounded once,
+half to even, to 1e-8, and the last unit takes all that is left, so a flat position has cost zero.
 
 Identities, exact after every event:
     equity = cash + sum(quantity * mark)
     equity - capital = realised + unrealised - commission
+
 The ledger knows no orders, no venue and no storage.
 """
 
@@ -65,9 +66,7 @@ class Posting:
     def __post_init__(self) -> None:
         total = sum((amount for _, amount in self.lines), ZERO)
         if total != 0:
-            raise TradingError(
-                f"Posting {self.reference} is out of balance by {total}. Report this as a defect."
-            )
+            raise TradingError(f"Posting {self.reference} is out of balance by {total}. Report this as a defect.")
 
 
 class Ledger:

@@ -1,9 +1,12 @@
 """The life of an order: the fold `apply(order, event) -> order`, with checked transitions.
 
-    INITIALIZED -> DENIED | SUBMITTED -> ACCEPTED | REJECTED -> PARTIALLY_FILLED -> FILLED | CANCELED | EXPIRED
+    INITIALIZED -> DENIED | SUBMITTED
+    SUBMITTED -> ACCEPTED | REJECTED
+    ACCEPTED -> PARTIALLY_FILLED -> FILLED | CANCELED | EXPIRED
 
-Guarantees: an illegal transition raises `TradingError` and changes nothing; an execution id is applied once; the
-filled quantity never falls and never exceeds the order; a fill that arrives late, after CANCELED or EXPIRED, counts.
+Guarantees: an illegal transition raises `TradingError` and changes nothing; an execution id is applied once;
+the filled quantity never falls and never exceeds the order; a fill that arrives late, after CANCELED or
+EXPIRED, counts.
 """
 
 from typing import Final
@@ -53,8 +56,8 @@ class IllegalTransitionError(TradingError):
 
     def __init__(self, order: Order, event: object) -> None:
         super().__init__(
-            f"Order {order.request.client_order_id} is {order.status} and cannot take {type(event).__name__}. "
-            "Compare the journal with the venue's record of this order."
+            f"Order {order.request.client_order_id} is {order.status} and cannot take "
+            f"{type(event).__name__}. Compare the journal with the venue's record of this order."
         )
 
 
@@ -64,7 +67,7 @@ class OverfillError(TradingError):
     def __init__(self, order: Order, fill: Fill) -> None:
         super().__init__(
             f"Execution {fill.execution_id} of {fill.quantity} exceeds order {fill.client_order_id}: "
-            f"{order.filled_quantity} of {order.request.quantity} are filled. Ask the venue for its executions."
+            f"{order.filled_quantity} of {order.request.quantity} are filled. Compare with the venue."
         )
 
 
@@ -73,8 +76,8 @@ class ForeignFillError(TradingError):
 
     def __init__(self, order: Order, fill: Fill) -> None:
         super().__init__(
-            f"Execution {fill.execution_id} ({fill.side} {fill.symbol} for {fill.client_order_id}) does not belong "
-            f"to order {order.request.client_order_id}. Check the venue's client ids."
+            f"Execution {fill.execution_id} ({fill.side} {fill.symbol} for {fill.client_order_id}) does "
+            f"not belong to order {order.request.client_order_id}. Check the venue's client ids."
         )
 
 
@@ -119,7 +122,7 @@ def _step(order: Order, event: OrderEvent) -> Order:
 
 
 def _working(order: Order) -> OrderStatus:
-    """State of an order that the venue works, by what has filled and whether the venue has acknowledged it."""
+    """State of an order that the venue works, by what has filled and whether it was acknowledged."""
     if order.filled_quantity:
         return OrderStatus.PARTIALLY_FILLED
     return OrderStatus.ACCEPTED if order.venue_order_id else OrderStatus.SUBMITTED

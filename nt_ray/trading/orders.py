@@ -92,9 +92,7 @@ class OrderRequest:
                 f"client_order_id {self.client_order_id!r} is not usable. Give 1 to 64 of A-Z a-z 0-9 . _ : -"
             )
         if not self.quantity.is_finite() or self.quantity <= 0:
-            raise BadInputError(
-                f"{self.client_order_id}: quantity {self.quantity} must be a positive number."
-            )
+            raise BadInputError(f"{self.client_order_id}: quantity {self.quantity} must be a positive number.")
         if (self.type is OrderType.LIMIT) != (self.limit_price is not None):
             raise BadInputError(
                 f"{self.client_order_id}: a {self.type} order with limit_price={self.limit_price}. "
@@ -132,8 +130,8 @@ class Fill:
 class Order:
     """An order as its events have made it. Transitions are checked in `nt_ray.trading.lifecycle`.
 
-    `rule` names the gate's rule that denied it; `not_sent` says that it was rejected because it certainly never
-    reached the venue, so that the same intent may go another way.
+    `rule` names the gate's rule that denied it; `not_sent` says that it was rejected because it certainly
+    never reached the venue, so that the same intent may go another way.
     """
 
     request: OrderRequest

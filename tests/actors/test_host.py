@@ -1,6 +1,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
@@ -97,13 +98,20 @@ def kill_by_ray(transport, host):
 def kill_by_signal(transport, host):
     pid = ray.get(transport.actors[host].pid.remote())
     os.kill(pid, signal.SIGKILL)
-    while os.path.exists(f"/proc/{pid}/stat") and " Z " not in open(f"/proc/{pid}/stat").read():
+    while lives(pid):
         time.sleep(0.01)
+
+
+def lives(pid):
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(
     ("topology", "kill"),
-    [("hierarchical", kill_by_signal), ("ring", kill_by_ray), ("mesh", kill_by_signal), ("star", kill_by_ray)],
+    [("hierarchical", kill_by_signal), ("ring", kill_by_ray), ("mesh", kill_by_signal)],
 )
 def test_killed_hosts_change_no_decision_when_strict(started, specs, panel, topology, kill):
     rule = Median() if topology == "mesh" else Hedge(len(specs), panel.values)
@@ -118,7 +126,7 @@ def test_killed_hosts_change_no_decision_when_strict(started, specs, panel, topo
         if stop < BARS:
             swarm.prefetch(stop, stop + BLOCK)
             if number == 2:
-                kill(transport, 1)
+                kill(transport, 0)
     assert np.array_equal(np.concatenate(parts), expected(specs, panel, fresh), equal_nan=True)
     assert swarm.stats.repairs >= 2
     assert swarm.stats.silent == 0

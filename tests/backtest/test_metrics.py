@@ -39,9 +39,7 @@ def test_apple_agrees_with_four_published_libraries() -> None:
 
 
 def test_apple_against_the_index_agrees_with_published_alpha_and_information_ratio() -> None:
-    metrics = measure(
-        closes_since_2013("sp500", "AAPL"), 252.0, benchmark=closes_since_2013("sp500-index", "SP500")
-    )
+    metrics = measure(closes_since_2013("sp500", "AAPL"), 252.0, benchmark=closes_since_2013("sp500-index", "SP500"))
     assert metrics.alpha == pytest.approx(0.114373, abs=5e-7)
     assert metrics.information_ratio == pytest.approx(0.645, abs=5e-4)
 
@@ -54,9 +52,7 @@ def test_half_a_year_of_weeks_compounds_to_a_whole_one() -> None:
 def test_constant_returns_have_no_ratio() -> None:
     metrics = measure(1000.0 * 1.006 ** np.arange(27), 52.0, benchmark=100.0 * 1.006 ** np.arange(27))
     assert metrics.volatility == 0.0
-    assert [metrics.sharpe, metrics.sortino, metrics.calmar, metrics.skew, metrics.excess_kurtosis] == [
-        None
-    ] * 5
+    assert [metrics.sharpe, metrics.sortino, metrics.calmar, metrics.skew, metrics.excess_kurtosis] == [None] * 5
     assert [metrics.beta, metrics.alpha, metrics.correlation, metrics.information_ratio] == [None] * 4
     assert metrics.max_drawdown == 0.0
     assert metrics.drawdown_peak is None
@@ -146,18 +142,14 @@ def test_drawdowns_match_a_plain_loop(curve: np.ndarray) -> None:
 @given(CURVES)
 def test_monthly_returns_compound_to_the_total_return(curve: np.ndarray) -> None:
     start = np.datetime64("2020-01-20")
-    times = (
-        (start + np.arange(len(curve) - 1) * np.timedelta64(1, "D")).astype("datetime64[ns]").astype(np.int64)
-    )
+    times = (start + np.arange(len(curve) - 1) * np.timedelta64(1, "D")).astype("datetime64[ns]").astype(np.int64)
     months = monthly_returns(times, curve)
     assert math.prod(1.0 + m.value for m in months) == pytest.approx(curve[-1] / curve[0], rel=1e-9)
     assert [(m.year, m.month) for m in months] == sorted({(m.year, m.month) for m in months})
 
 
 def test_months_are_calendar_months_in_utc() -> None:
-    times = np.array(
-        ["2019-12-31T23:59", "2020-01-01T00:00", "2020-01-31", "2020-03-02"], dtype="datetime64[ns]"
-    )
+    times = np.array(["2019-12-31T23:59", "2020-01-01T00:00", "2020-01-31", "2020-03-02"], dtype="datetime64[ns]")
     months = monthly_returns(times.astype(np.int64), np.array([100.0, 110.0, 121.0, 99.0, 198.0]))
     assert [(m.year, m.month, round(m.value, 12)) for m in months] == [
         (2019, 12, 0.1),

@@ -162,14 +162,10 @@ class Reference:
             close = self.price(row, column, 3)
             self.marks[column] = self.marks[column] if close is None else close
             if self.lots[column]:
-                total += (
-                    self.lots[column] * instrument.quantity_increment * (self.marks[column] or Decimal(0))
-                )
+                total += self.lots[column] * instrument.quantity_increment * (self.marks[column] or Decimal(0))
         return total
 
-    def run(
-        self, strategy: Strategy, params: FloatArray, columns: Sequence[int], sizing: SizingParams
-    ) -> "Reference":
+    def run(self, strategy: Strategy, params: FloatArray, columns: Sequence[int], sizing: SizingParams) -> "Reference":
         closes = np.array(self.panel.closes)
         volatility = volatility_path(closes, self.panel.periods_per_year, sizing.volatility_halflife)
         sizes = np.array([float(i.quantity_increment) for i in self.panel.instruments])
@@ -188,9 +184,7 @@ class Reference:
                     exposures[group] = [round(x * 2**15) / 2**15 for x in targets.tolist()]
             equity = int(self.equity[-1].scaleb(8))
             present = np.array(self.lots)
-            wanted = target_lots(
-                exposures, closes[row], volatility[row], present, sizes, equity, sizing.vector()
-            )
+            wanted = target_lots(exposures, closes[row], volatility[row], present, sizes, equity, sizing.vector())
             self.orders = (wanted - present).tolist()
         return self
 
@@ -294,9 +288,7 @@ def test_cash_moves_by_the_fills_alone_and_equity_is_cash_plus_marks(seed: int) 
     by_row = np.bincount(fills[:, ROW], weights=flows.astype(np.float64), minlength=200)
     assert result.cash_quanta[-1] == 10**13 - int(flows.sum())
     assert np.flatnonzero(np.diff(result.cash_quanta)).tolist() == (np.flatnonzero(by_row[1:])).tolist()
-    closes = pl.DataFrame(panel.ticks()[:, :, 3]).select(
-        pl.all().replace(-1, None).forward_fill().fill_null(0)
-    )
+    closes = pl.DataFrame(panel.ticks()[:, :, 3]).select(pl.all().replace(-1, None).forward_fill().fill_null(0))
     marks = closes.to_numpy()
     assert (result.cash_quanta + (result.positions * marks * units).sum(axis=1)).tolist() == (
         result.equity_quanta.tolist()

@@ -97,12 +97,12 @@ def query(path: Path, sql: str) -> list[tuple]:
 
 
 def entries(journal: Path) -> int:
-    rows = query(journal, "SELECT max(seq) FROM journal") if journal.exists() else []
+    rows = query(journal, "SELECT max(seq) FROM events") if journal.exists() else []
     return (rows[0][0] or 0) if rows else 0
 
 
 def epochs(journal: Path) -> int:
-    return int(query(journal, "SELECT max(epoch) FROM journal")[0][0])
+    return int(query(journal, "SELECT max(epoch) FROM epochs")[0][0])
 
 
 def kill_processes(node, name: str) -> None:
@@ -124,11 +124,11 @@ def kill_processes(node, name: str) -> None:
 def assert_venue_and_journal_agree(folder: Path, account: str) -> None:
     from decimal import Decimal
 
+    import polars as pl
+
     from nt_ray.brokers.simulated.exchange import SimulatedExchange
     from nt_ray.brokers.simulated.matching import Costs
     from nt_ray.market.source import load_panel
-
-    import polars as pl
 
     trades = pl.read_parquet(folder / "trades.parquet").filter(pl.col("account") == account)
     venue = SimulatedExchange(account, load_panel("sp500"), Costs(), folder / f"venue-{account}.sqlite")

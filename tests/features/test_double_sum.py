@@ -33,9 +33,7 @@ def test_running_totals_keep_a_hundred_bits(pairs: list[tuple[float, float]]) ->
     error = abs(Fraction(total[0]) + Fraction(total[1]) - sum(Fraction(a) for a, _ in pairs))
     assert error <= size * Fraction(1, 2**99)
     size = sum(abs(Fraction(a) * Fraction(b)) for a, b in pairs)
-    error = abs(
-        Fraction(products[0]) + Fraction(products[1]) + sum(Fraction(a) * Fraction(b) for a, b in pairs)
-    )
+    error = abs(Fraction(products[0]) + Fraction(products[1]) + sum(Fraction(a) * Fraction(b) for a, b in pairs))
     assert error <= size * Fraction(1, 2**99)
 
 

@@ -24,9 +24,7 @@ def test_names_are_unique() -> None:
 
 @every_feature
 @pytest.mark.parametrize("length", LENGTHS)
-def test_streaming_and_vectorised_agree_to_the_last_bit(
-    feature: Feature, length: int, prices: FloatArray
-) -> None:
+def test_streaming_and_vectorised_agree_to_the_last_bit(feature: Feature, length: int, prices: FloatArray) -> None:
     columns = series(feature, prices)
     assert feature(*columns, length=length).tobytes() == stream(feature, columns, length).tobytes()
 
@@ -54,9 +52,7 @@ def test_the_present_bar_counts(feature: Feature, prices: FloatArray) -> None:
 
 @every_feature
 @pytest.mark.parametrize("length", LENGTHS)
-def test_only_the_warm_up_is_unknown_and_the_length_is_kept(
-    feature: Feature, length: int, prices: FloatArray
-) -> None:
+def test_only_the_warm_up_is_unknown_and_the_length_is_kept(feature: Feature, length: int, prices: FloatArray) -> None:
     # Prices near one stand still for days; a trend keeps every window moving.
     columns = [c + np.arange(400.0) for c in series(feature, prices)]
     values = feature(*columns, length=length)

@@ -106,9 +106,7 @@ def test_with_json_an_error_is_one_object_on_stdout(capsys: pytest.CaptureFixtur
     }
 
 
-def test_an_error_of_the_run_exits_with_its_own_code(
-    trade: FakeTrade, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_of_the_run_exits_with_its_own_code(trade: FakeTrade, capsys: pytest.CaptureFixture[str]) -> None:
     trade.error = StorageError("The journal is full.")
     code, _, err = answer(capsys, "run")
     assert (code, err) == (StorageError.exit_code, "nt-ray: The journal is full.\n")

@@ -183,9 +183,7 @@ def test_a_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.check_disk(Settings()).verdict is Verdict.WARN
 
 
-def test_a_clock_before_the_program_was_written_is_a_warning(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_clock_before_the_program_was_written_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     late = tmp_path / "late.py"
     late.touch()
     os.utime(late, (4e9, 4e9))

@@ -60,9 +60,7 @@ def test_vendor_columns_beside_a_lone_close_are_left_out() -> None:
         (["Date", "Close", "AAPL"], "'AAPL' may be another instrument"),
     ],
 )
-def test_what_is_missing_or_means_two_things_is_an_error_naming_the_columns(
-    names: list[str], message: str
-) -> None:
+def test_what_is_missing_or_means_two_things_is_an_error_naming_the_columns(names: list[str], message: str) -> None:
     with pytest.raises(MarketDataError, match=message):
         recognise(names, "f.csv")
 

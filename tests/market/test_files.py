@@ -178,9 +178,7 @@ def test_intraday_bars_need_a_zone_and_use_it(tmp_path: Path) -> None:
         (["date,close,adjclose", "2020-01-02,1,1", "2020-01-03,inf,1"], "row 2 has close inf and adjusted"),
     ],
 )
-def test_bad_tables_name_the_file_the_row_and_the_remedy(
-    tmp_path: Path, rows: list[str], message: str
-) -> None:
+def test_bad_tables_name_the_file_the_row_and_the_remedy(tmp_path: Path, rows: list[str], message: str) -> None:
     path = lines(tmp_path / "X.csv", *rows)
     with pytest.raises(MarketDataError, match=message):
         read_bars(path)

@@ -62,9 +62,7 @@ def test_each_fault_names_file_symbol_row_time_value_and_remedy(bars: Series, me
 
 
 def test_a_time_of_day_is_shown_with_its_zone() -> None:
-    bars = Series(
-        "f", "A", np.array([0, 1, 1]) * 3_600_000_000_000, np.array(GOOD[:3]), np.arange(1, 4), False
-    )
+    bars = Series("f", "A", np.array([0, 1, 1]) * 3_600_000_000_000, np.array(GOOD[:3]), np.arange(1, 4), False)
     with pytest.raises(MarketDataError, match=r"1970-01-01T01:00:00\+00:00"):
         check(bars)
 

@@ -44,9 +44,7 @@ def test_dates_in_common_forms_are_midnight_utc(cell: str) -> None:
 
 def test_times_with_an_offset_become_utc() -> None:
     cells = pl.Series(["2020-02-14 09:30:00-05:00", "2020-07-14T09:30:00.250-0400"])
-    expected = nanoseconds(
-        datetime(2020, 2, 14, 14, 30, tzinfo=UTC), datetime(2020, 7, 14, 13, 30, 0, 250_000, UTC)
-    )
+    expected = nanoseconds(datetime(2020, 2, 14, 14, 30, tzinfo=UTC), datetime(2020, 7, 14, 13, 30, 0, 250_000, UTC))
     assert parse_times(cells, "f").tolist() == expected
 
 
@@ -78,14 +76,8 @@ def test_epoch_numbers_of_any_unit_are_told_by_their_size(unit: int) -> None:
 
 
 def test_all_cells_together_decide_between_month_first_and_day_first() -> None:
-    assert (
-        parse_times(pl.Series(["1/2/2020", "1/31/2020"]), "f")[0]
-        == nanoseconds(datetime(2020, 1, 2, tzinfo=UTC))[0]
-    )
-    assert (
-        parse_times(pl.Series(["1/2/2020", "31/1/2020"]), "f")[0]
-        == nanoseconds(datetime(2020, 2, 1, tzinfo=UTC))[0]
-    )
+    assert parse_times(pl.Series(["1/2/2020", "1/31/2020"]), "f")[0] == nanoseconds(datetime(2020, 1, 2, tzinfo=UTC))[0]
+    assert parse_times(pl.Series(["1/2/2020", "31/1/2020"]), "f")[0] == nanoseconds(datetime(2020, 2, 1, tzinfo=UTC))[0]
 
 
 @pytest.mark.parametrize(
@@ -128,9 +120,7 @@ def test_an_unknown_zone_is_an_error() -> None:
 
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-5))])
 MOMENTS = st.integers(0, 7_000_000_000_000_000).flatmap(
-    lambda us: ZONES.map(
-        lambda zone: (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).astimezone(zone)
-    )
+    lambda us: ZONES.map(lambda zone: (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).astimezone(zone))
 )
 
 

@@ -24,9 +24,7 @@ ALL = (
 
 @pytest.mark.parametrize("draw", ALL)
 @pytest.mark.parametrize("agents", [1, 12, 90])
-def test_plotly_itself_accepts_every_figure(
-    make_record: MakeRecord, draw: Callable[..., dict], agents: int
-) -> None:
+def test_plotly_itself_accepts_every_figure(make_record: MakeRecord, draw: Callable[..., dict], agents: int) -> None:
     figure = draw(make_record(agents=agents))
     assert len(go.Figure(figure).data) == len(figure["data"])
 
@@ -64,9 +62,7 @@ def test_contributions_are_sorted_and_coloured_by_strategy(make_record: MakeReco
     record = make_record(agents=6)
     figure = figures.contributions(record)
     bars = sorted(
-        (y, x, t)
-        for trace in figure["data"]
-        for x, y, t in zip(trace["x"], trace["y"], trace["text"], strict=True)
+        (y, x, t) for trace in figure["data"] for x, y, t in zip(trace["x"], trace["y"], trace["text"], strict=True)
     )
     values = [x for _, x, _ in bars]
     assert values == sorted(values, reverse=True)
@@ -86,9 +82,7 @@ def test_traded_value_sums_quantity_times_price_by_month(make_record: MakeRecord
     record = make_record(trades=30)
     trades = record.trades.to_dicts()
     figure = figures.traded_value(record)
-    assert sum(figure["data"][0]["y"]) == pytest.approx(
-        float(sum(t["quantity"] * t["price"] for t in trades))
-    )
+    assert sum(figure["data"][0]["y"]) == pytest.approx(float(sum(t["quantity"] * t["price"] for t in trades)))
 
 
 def test_unknown_exposure_is_a_gap(make_record: MakeRecord) -> None:

@@ -29,9 +29,7 @@ def test_a_large_tree_stands_in_rings_around_its_root() -> None:
     assert [math.hypot(*places[a]) for a in agents] == pytest.approx(depth)
 
 
-@given(
-    st.integers(1, 120), st.integers(1, 5), st.sampled_from(["star", "hierarchical", "ring", "mesh", "new"])
-)
+@given(st.integers(1, 120), st.integers(1, 5), st.sampled_from(["star", "hierarchical", "ring", "mesh", "new"]))
 def test_every_agent_has_a_place_of_its_own(count: int, fanout: int, topology: str) -> None:
     agents = list(range(count))
     edges = [(0 if topology == "star" else (a - 1) // fanout, a) for a in agents[1:]]

@@ -122,8 +122,8 @@ def test_an_equal_order_after_the_window_passes() -> None:
     assert verdict(request, view, duplicate_window_s=30) is None
 
 
-# Each case: the largest quantity of KO at 50 that passes, given a held position and open orders of KO, and 300 PEP
-# (30,000) held. Equity is 100,000.
+# Each case: the largest quantity of KO at 50 that passes, given a held position and open orders of KO, and
+# 300 PEP (30,000) held. Equity is 100,000.
 @pytest.mark.parametrize(
     ("limits", "position", "buys", "sells", "side", "most", "rule"),
     [

@@ -116,7 +116,7 @@ def test_numbers_are_stored_as_text(path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="folder .*absent.* does not exist"):
+    with pytest.raises(StorageError, match=r"folder .*absent.* does not exist"):
         Journal(tmp_path / "absent" / "journal.sqlite")
 
 

@@ -77,9 +77,7 @@ def test_it_does_trade_in_the_tests_below(strategy: Strategy, pair: FloatArray, 
 
 @every_strategy
 @pytest.mark.parametrize("change", [1.5, 1e6, np.nan])
-def test_the_future_changes_nothing_before_it(
-    strategy: Strategy, change: float, pair: FloatArray, drive: Any
-) -> None:
+def test_the_future_changes_nothing_before_it(strategy: Strategy, change: float, pair: FloatArray, drive: Any) -> None:
     closes = closes_of(strategy, pair)
     before = drive(strategy, closes, QUICK[strategy.name])
     for row in (1, 59, 60, 150, 333, 499):

@@ -7,9 +7,7 @@ from nt_ray.swarm.messages import TARGET_ONE, WEIGHT_ONE, AgentSpec
 
 
 def same(a, b):
-    return all(
-        np.array_equal(getattr(a, n), getattr(b, n)) for n in ("agents", "symbols", "targets", "weights")
-    )
+    return all(np.array_equal(getattr(a, n), getattr(b, n)) for n in ("agents", "symbols", "targets", "weights"))
 
 
 class Steady:
@@ -107,8 +105,13 @@ def test_states_after_a_failure_are_those_of_an_undisturbed_run(values, find):
 
 @pytest.mark.parametrize(
     ("target", "confidence", "fault"),
-    [(1.5, 1.0, "target 1.5"), (float("nan"), 1.0, "target nan"), (0.5, -0.1, "confidence -0.1"),
-     (0.5, float("nan"), "confidence nan"), (0.5, 1.01, "confidence 1.01")],
+    [
+        (1.5, 1.0, "target 1.5"),
+        (float("nan"), 1.0, "target nan"),
+        (0.5, -0.1, "confidence -0.1"),
+        (0.5, float("nan"), "confidence nan"),
+        (0.5, 1.01, "confidence 1.01"),
+    ],
 )
 def test_numbers_out_of_range_silence_an_agent_with_the_reason(values, find, target, confidence, fault):
     specs = [AgentSpec(0, "w", "wild", (0,), (target, confidence)), AgentSpec(1, "d", "drift", (1,), (1.0,))]

@@ -132,9 +132,7 @@ def test_everyone_abstaining_means_hold(values, find):
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 @pytest.mark.parametrize(("quorum", "held"), [(0.75, False), (0.76, True)])
 def test_below_quorum_the_decision_is_hold(values, find, topology, quorum, held):
-    swarm = steady_swarm(
-        values, find, [0.5] * 4, topology=topology, hosts=2, plain={2: Broken()}, quorum=quorum
-    )
+    swarm = steady_swarm(values, find, [0.5] * 4, topology=topology, hosts=2, plain={2: Broken()}, quorum=quorum)
     decision = swarm.decide(0, 3)
     assert np.isnan(decision.exposures[:, 0]).all() == held
     assert decision.stats.silent == 1
@@ -321,3 +319,26 @@ def test_impossible_settings_and_blocks_are_refused(specs, values, find):
     for start, stop in ((-1, 2), (5, 5), (140, 151)):
         with pytest.raises(SwarmSetupError, match="outside the panel"):
             swarm.decide(start, stop)
+
+
+def test_a_mesh_that_does_not_agree_in_time_holds(specs, values, find):
+    transport = InProcessTransport(specs, values, find, 2)
+    hasty = Swarm(specs, transport, Mesh(degree=2, epsilon=1e-6, max_rounds=2), Mean())
+    decision = hasty.decide(40, 60)
+    assert np.isnan(decision.exposures).all()
+    assert decision.quorate.all()
+    assert decision.stats.rounds == 2
+    patient = Swarm(specs, transport, Mesh(degree=2, epsilon=0.01, max_rounds=2000), Mean())
+    assert not np.isnan(patient.decide(40, 60).exposures).any()
+
+
+def test_impossible_topologies_are_refused():
+    for make in (
+        lambda: Hierarchical(0),
+        lambda: Mesh(degree=3),
+        lambda: Mesh(epsilon=0.0),
+        lambda: Mesh(epsilon=1.0),
+        lambda: Mesh(max_rounds=0),
+    ):
+        with pytest.raises(SwarmSetupError):
+            make()

@@ -35,7 +35,7 @@ class CrashError(BaseException):
 
 @dataclass
 class Fuse:
-    """Dies at the given crossings, counted over the whole drive; a crossing is just before or just after a call."""
+    """Dies at the given crossings, counted over the whole drive: just before a call, or just after it."""
 
     at: frozenset[int] = frozenset()
     crossed: int = 0
@@ -81,7 +81,7 @@ def panel(rows: int) -> BarPanel:
 
 
 def orders(row: int) -> list[OrderRequest]:
-    """A day order, a resting order that fills in parts, one that is too large, a reduction: the same every time."""
+    """A day order, a resting order that fills in parts, one that is too large, a reduction."""
     choose = random.Random(row)
     side = choose.choice([Side.BUY, Side.SELL])
     resting = {"type": OrderType.LIMIT, "limit_price": Decimal(45), "time_in_force": TimeInForce.GTC}

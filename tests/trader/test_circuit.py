@@ -1,8 +1,10 @@
+from decimal import Decimal
+
 from nt_ray.trader.circuit import Circuit, CircuitState, Switchboard
 
 
 def board() -> Switchboard:
-    return Switchboard(("east", "west"), {"KO": "east"}, probe_every=5.0)
+    return Switchboard({"east": Decimal("0.5"), "west": Decimal("0.5")}, probe_every=5.0)
 
 
 def test_a_failure_takes_the_account_out_of_the_table() -> None:

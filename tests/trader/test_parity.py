@@ -41,7 +41,13 @@ def plain(panel: BarPanel, strategy: str, chosen: Settings) -> list[tuple[object
     columns = range(len(panel.symbols) - len(panel.symbols) % found.width)
     costs = Costs(commission_bps=Decimal(1))
     result = backtest(
-        panel, found, found.vector(), symbols=list(columns), sizing=sizing_params(chosen), costs=costs, initial_cash=CASH
+        panel,
+        found,
+        found.vector(),
+        symbols=list(columns),
+        sizing=sizing_params(chosen),
+        costs=costs,
+        initial_cash=CASH,
     )
     fills = result.fills()
     rows = [

@@ -1,47 +1,57 @@
-import pytest
+from decimal import Decimal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nt_ray.errors import ConfigError
-from nt_ray.trader.routing import RoutingTable, spread_homes
+from nt_ray.trader.routing import RoutingTable
 
-TABLE = RoutingTable(("east", "west"), {"KO": "east", "PG": "west"}, frozenset({"east", "west"}))
-
-
-def test_an_order_goes_to_the_home_of_its_symbol() -> None:
-    assert TABLE.route("KO", 10, {}) == [("east", 10)]
-    assert TABLE.route("PG", -10, {}) == [("west", -10)]
+HALF = Decimal("0.5")
+BOTH = frozenset({"east", "west"})
+TABLE = RoutingTable({"east": HALF, "west": HALF}, BOTH)
 
 
-def test_an_order_first_reduces_what_is_held_elsewhere() -> None:
-    assert TABLE.route("KO", -10, {"west": 4}) == [("west", -4), ("east", -6)]
-    assert TABLE.route("KO", 10, {"east": -3, "west": -20}) == [("east", 3), ("west", 7)]
+def test_an_order_is_split_in_proportion_to_the_capital() -> None:
+    assert TABLE.route(10, {}) == [("east", 5), ("west", 5)]
+    uneven = RoutingTable({"east": Decimal("0.75"), "west": Decimal("0.25")}, BOTH)
+    assert uneven.route(-8, {}) == [("east", -6), ("west", -2)]
 
 
-def test_an_order_leaves_an_unreachable_home_for_the_next_account() -> None:
+def test_a_lot_that_does_not_divide_goes_to_the_first_account() -> None:
+    assert TABLE.route(1, {}) == [("east", 1)]
+    assert TABLE.route(7, {}) == [("east", 4), ("west", 3)]
+
+
+def test_uneven_holdings_are_evened_by_the_next_order_and_not_by_trading_against_each_other() -> None:
+    assert TABLE.route(4, {"east": 10, "west": 2}) == [("west", 4)]
+    assert TABLE.route(-4, {"east": 10, "west": 2}) == [("east", -4)]
+    assert TABLE.route(-12, {"east": 10, "west": 2}) == [("east", -10), ("west", -2)]
+
+
+def test_an_unreachable_account_keeps_what_it_holds_and_the_others_take_the_rest() -> None:
     table = TABLE.with_reachable(frozenset({"west"}))
-    assert table.route("KO", 10, {"east": -5}) == [("west", 10)]
+    assert table.route(10, {"east": 5, "west": 5}) == [("west", 10)]
+    assert table.route(-10, {"east": 5, "west": 5}) == [("west", -10)]
     assert table.version == TABLE.version + 1
 
 
 def test_no_reachable_account_means_no_route() -> None:
-    assert TABLE.with_reachable(frozenset()).route("KO", 10, {}) == []
+    assert TABLE.with_reachable(frozenset()).route(10, {}) == []
 
 
-def test_symbols_are_dealt_round_the_accounts() -> None:
-    assert spread_homes(["A", "B", "C"], ["x", "y"]) == {"A": "x", "B": "y", "C": "x"}
-    with pytest.raises(ConfigError, match="No broker is enabled"):
-        spread_homes(["A"], [])
+NAMES = ("a", "b", "c")
 
 
 @given(
     lots=st.integers(-1000, 1000).filter(bool),
-    held=st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(-500, 500)),
-    reachable=st.sets(st.sampled_from(["a", "b", "c"]), min_size=1),
+    held=st.dictionaries(st.sampled_from(NAMES), st.integers(-500, 500)),
+    reachable=st.sets(st.sampled_from(NAMES), min_size=1),
+    weights=st.lists(st.integers(1, 50), min_size=3, max_size=3),
 )
-def test_legs_sum_to_the_order_and_never_oppose_it(lots: int, held: dict[str, int], reachable: set[str]) -> None:
-    table = RoutingTable(("a", "b", "c"), {"S": "b"}, frozenset(reachable))
-    legs = table.route("S", lots, held)
+def test_legs_sum_to_the_order_and_never_oppose_it(
+    lots: int, held: dict[str, int], reachable: set[str], weights: list[int]
+) -> None:
+    shares = {n: Decimal(w) / sum(weights) for n, w in zip(NAMES, weights, strict=True)}
+    legs = RoutingTable(shares, frozenset(reachable)).route(lots, held)
     assert sum(part for _, part in legs) == lots
     assert all(part * lots > 0 for _, part in legs)
     assert {name for name, _ in legs} <= reachable

@@ -51,7 +51,6 @@ EVENTS = st.one_of(
 SAMPLE = Written("OrderAccepted", "2026-01-02T03:04:05.000006+00:00", "a.1", '{"venue_order_id":"v"}')
 
 
-
 @given(EVENTS)
 def test_every_event_comes_back_exactly_as_it_was(event: e.Event) -> None:
     back = decode(encode(event))
@@ -93,9 +92,14 @@ def test_a_time_that_is_not_utc_is_refused(zone: timezone | None) -> None:
         SAMPLE._replace(payload="{}"),
         SAMPLE._replace(payload="[]"),
         Written("Deposited", SAMPLE.time, "", '{"deposit_id":"x","amount":"much"}'),
-        Written("OrderInitialized", SAMPLE.time, "bad id!", encode(
-            e.OrderInitialized(datetime(2026, 1, 2, tzinfo=UTC), OrderRequest("a", "B", Side.BUY, Decimal(1), "s"))
-        ).payload),
+        Written(
+            "OrderInitialized",
+            SAMPLE.time,
+            "bad id!",
+            encode(
+                e.OrderInitialized(datetime(2026, 1, 2, tzinfo=UTC), OrderRequest("a", "B", Side.BUY, Decimal(1), "s"))
+            ).payload,
+        ),
     ],
 )
 def test_text_that_is_no_event_is_refused_with_a_typed_error(written: Written) -> None:

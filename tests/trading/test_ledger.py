@@ -30,7 +30,8 @@ TRADES = st.lists(
     ),
     max_size=40,
 )
-MARKS = st.fixed_dictionaries({s: st.integers(1, 10**7).map(lambda n: Decimal(n).scaleb(-4)) for s in SYMBOLS})
+PRICES = st.integers(1, 10**7).map(lambda n: Decimal(n).scaleb(-4))
+MARKS = st.fixed_dictionaries(dict.fromkeys(SYMBOLS, PRICES))
 
 
 class ExactAverageCost:
@@ -80,10 +81,7 @@ def test_every_identity_holds_after_any_sequence_of_fills(
             assert (position.quantity == 0) <= (position.cost == 0)
         values = sum(p.quantity * marks[s] for s, p in ledger.positions().items())
         assert ledger.equity(marks) == ledger.cash + values
-        assert (
-            ledger.equity(marks) - ledger.capital
-            == ledger.realised + ledger.unrealised(marks) - ledger.commission
-        )
+        assert ledger.equity(marks) - ledger.capital == ledger.realised + ledger.unrealised(marks) - ledger.commission
     exact = sum(o.realised for o in oracle.values())
     # Each partial close rounds once by at most half a quantum; a close to flat gives it back.
     assert abs(Fraction(ledger.realised) - exact) <= QUANTUM * len(trades)
@@ -116,7 +114,13 @@ def test_an_average_that_has_no_finite_decimal_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize(
     ("signed", "price", "fee"),
-    [("1", "0.000000001", "0"), ("1", "1", "0.000000001"), ("1e12", "1e7", "0"), ("1", "NaN", "0"), ("1", "1", "Infinity")],
+    [
+        ("1", "0.000000001", "0"),
+        ("1", "1", "0.000000001"),
+        ("1e12", "1e7", "0"),
+        ("1", "NaN", "0"),
+        ("1", "1", "Infinity"),
+    ],
 )
 def test_amounts_it_cannot_hold_exactly_change_nothing(signed: str, price: str, fee: str) -> None:
     ledger = Ledger()

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from nt_ray.errors import TradingError
 from nt_ray.trading import events as e
-from nt_ray.trading.lifecycle import LEGAL, ForeignFillError, IllegalTransitionError, OverfillError, apply, open_order
+from nt_ray.trading.lifecycle import (
+    LEGAL,
+    ForeignFillError,
+    IllegalTransitionError,
+    OverfillError,
+    apply,
+    open_order,
+)
 from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus, Side
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -72,12 +79,14 @@ def test_a_late_fill_counts_and_leaves_the_ending(ending: type) -> None:
 
 
 def test_more_than_was_ordered_cannot_fill() -> None:
-    with pytest.raises(OverfillError, match="exceeds order a.1"):
+    with pytest.raises(OverfillError, match=r"exceeds order a\.1"):
         apply(accepted(), fill(1, "11"))
 
 
 @pytest.mark.parametrize(
-    "changes", [{"symbol": "PEP"}, {"side": Side.SELL}, {"client_order_id": "a.2"}], ids=["symbol", "side", "id"]
+    "changes",
+    [{"symbol": "PEP"}, {"side": Side.SELL}, {"client_order_id": "a.2"}],
+    ids=["symbol", "side", "id"],
 )
 def test_a_fill_of_another_order_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ForeignFillError):

@@ -1,8 +1,8 @@
-"""The simulated exchange's book on disk: orders, executions, a cursor and the outage switch, in one SQLite file.
+"""The simulated exchange's book on disk: orders, executions, a cursor and the outage switch in one file.
 
-Everything is whole numbers: ticks, lots and money quanta. The file survives the death of the process (WAL,
-synchronous=NORMAL). It belongs to one venue over one set of instruments and is refused for another. It knows no
-matching rule.
+Everything is whole numbers: ticks, lots and money quanta. The file, SQLite in WAL mode with
+synchronous=NORMAL, survives the death of the process. It belongs to one venue over one set of instruments and
+is refused for another. It knows no matching rule.
 """
 
 import json
@@ -51,12 +51,11 @@ CREATE TABLE executions (
 
 KIND: Final = FileKind("venue book", 0x4E545642, 1, _SCHEMA, durable=False)
 
-_ORDER_FIELDS: Final = (
-    "entry, client_order_id, symbol, side, lots, limit_ticks, time_in_force, row, filled, status"
-)
+_ORDER_FIELDS: Final = "entry, client_order_id, symbol, side, lots, limit_ticks, time_in_force, row, filled, status"
 _EXECUTION_FIELDS: Final = "execution_id, client_order_id, symbol, side, lots, ticks, commission, row"
 _INSERT_ORDER: Final = (
-    "INSERT INTO orders (client_order_id, symbol, side, lots, limit_ticks, time_in_force, row, filled, status) "
+    "INSERT INTO orders "
+    "(client_order_id, symbol, side, lots, limit_ticks, time_in_force, row, filled, status) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
@@ -97,16 +96,8 @@ class VenueBook:
         self._connection = open_database(path, KIND)
         self._execute = self._connection.execute
         increments = [(i.symbol, str(i.price_increment), str(i.quantity_increment)) for i in instruments]
-        identity = json.dumps([name, increments])
         try:
-            with self._transaction():
-                self._execute("INSERT OR IGNORE INTO venue VALUES (1, ?, -1, 0)", (identity,))
-            found, self.cursor, down = self._execute("SELECT identity, cursor, down FROM venue").fetchone()
-            self.down = bool(down)
-            if found != identity:
-                raise StorageError(
-                    f"{path} is the book of another venue or of other instruments than {name}. Use a new folder."
-                )
+            self.cursor, self.down = self._claim(json.dumps([name, increments]), name)
         except StorageError:
             self._connection.close()
             raise
@@ -160,6 +151,17 @@ class VenueBook:
         """Close the file."""
         self._connection.close()
 
+    def _claim(self, identity: str, name: str) -> tuple[int, bool]:
+        """Make a new book this venue's; return cursor and outage switch, or raise where it is another's."""
+        with self._transaction():
+            self._execute("INSERT OR IGNORE INTO venue VALUES (1, ?, -1, 0)", (identity,))
+        found, cursor, down = self._execute("SELECT identity, cursor, down FROM venue").fetchone()
+        if found != identity:
+            raise StorageError(
+                f"{self._path} is the book of another venue or of other instruments than {name}. Use a new folder."
+            )
+        return int(cursor), bool(down)
+
     def _update(self, orders: Sequence[BookedOrder]) -> None:
         rows = [(o.filled, o.status, o.entry) for o in orders]
         self._connection.executemany("UPDATE orders SET filled = ?, status = ? WHERE entry = ?", rows)
@@ -180,6 +182,4 @@ class VenueBook:
         try:
             yield
         except sqlite3.Error as error:
-            raise StorageError(
-                f"{self._path} cannot be written: {error}. Free the file or the disk."
-            ) from error
+            raise StorageError(f"{self._path} cannot be written: {error}. Free the file or the disk.") from error

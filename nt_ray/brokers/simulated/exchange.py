@@ -1,10 +1,11 @@
 """The simulated exchange: a venue that replays a bar panel, behind the interface of every other venue.
 
-It keeps its own durable book, apart from any account's journal, so it is a truly different party: it can hold an
-order whose sender has forgotten it. Guarantees: a client order id names one order for ever; each bar is matched
-once, however often it is asked for; within a bar, orders match in panel column order, then in order of entry; an
-execution id depends on venue, bar and order alone. During an outage order entry is closed (`ping`, `submit_order`
-and `cancel_order` raise `VenueDownError`); matching and the record of executions go on. It knows no account.
+It keeps its own durable book, apart from any account's journal, so it is a truly different party: it can hold
+an order whose sender has forgotten it. Guarantees: a client order id names one order for ever; each bar is
+matched once, however often it is asked for; within a bar, orders match in panel column order, then in order
+of entry; an execution id depends on venue, bar and order alone. During an outage order entry is closed
+(`ping`, `submit_order` and `cancel_order` raise `VenueDownError`); matching and the record of executions go
+on. It knows no account.
 """
 
 from collections.abc import Iterable, Sequence
@@ -88,7 +89,7 @@ class SimulatedExchange:
         if known is not None:
             if _body(known) != _body(order):
                 raise OrderRejectedError(
-                    f"{self._name}: {order.client_order_id} is taken by a different order. Use a new client id."
+                    f"{self._name}: {order.client_order_id} is a different order already. Use a new id."
                 )
             return self._answer(known)
         order = self._book.enter(order)
@@ -122,15 +123,13 @@ class SimulatedExchange:
 
     def positions(self) -> dict[str, Decimal]:
         """Signed position by symbol, without flat ones."""
-        return {
-            symbol: self._instrument(symbol).quantity(lots) for symbol, lots in self._lots.items() if lots
-        }
+        return {symbol: self._instrument(symbol).quantity(lots) for symbol, lots in self._lots.items() if lots}
 
     def advance(self, row: int) -> None:
         """Match working orders on every bar up to `row`; bars that were matched already change nothing."""
         if row >= len(self._panel):
             raise BrokerError(
-                f"{self._name}: row {row} lies past the last, {len(self._panel) - 1}. Advance within the panel."
+                f"{self._name}: row {row} lies past the last, {len(self._panel) - 1}. Stay within the panel."
             )
         if row <= self._book.cursor:
             return
@@ -176,7 +175,7 @@ class SimulatedExchange:
     def _execute(self, order: BookedOrder, row: int, column: int) -> Execution | None:
         costs: IntArray = self._costs[column]
         close_only = self._panel.instruments[column].close_only
-        ticks = int(fill_price(self._ticks[row, column], close_only, order.side, order.limit_ticks, costs))
+        ticks: int = fill_price(self._ticks[row, column], close_only, order.side, order.limit_ticks, costs)
         if ticks == UNKNOWN_PRICE:
             return None
         volume = float(self._panel.values[row, column, VOLUME])
@@ -201,7 +200,7 @@ class SimulatedExchange:
         column = self._columns.get(request.symbol)
         if column is None:
             raise OrderRejectedError(
-                f"{self._name}: {request.symbol} is not listed. Use one of: {', '.join(list(self._columns)[:8])}."
+                f"{self._name}: {request.symbol} is not listed. Use one of {', '.join(list(self._columns)[:8])}."
             )
         instrument = self._panel.instruments[column]
         lots = self._whole(request.quantity, instrument.quantity_increment, "quantity", request)
@@ -225,8 +224,8 @@ class SimulatedExchange:
         count = value / increment
         if count > _MOST_LOTS or count != count.to_integral_value():
             raise OrderRejectedError(
-                f"{self._name}: {request.client_order_id} has {what} {value}; {request.symbol} trades in steps of "
-                f"{increment}, at most {_MOST_LOTS} of them. Change the {what}."
+                f"{self._name}: {request.client_order_id} has {what} {value}; {request.symbol} trades in "
+                f"steps of {increment}, at most {_MOST_LOTS} of them. Change the {what}."
             )
         return int(count)
 

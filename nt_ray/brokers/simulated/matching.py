@@ -54,7 +54,7 @@ class Costs:
     def __post_init__(self) -> None:
         for name in ("commission_bps", "commission_per_unit", "commission_minimum", "slippage_bps"):
             value = getattr(self, name)
-            if value < 0 or value * 100 != (value * 100).to_integral_value() and name.endswith("bps"):
+            if value < 0 or (value * 100 != (value * 100).to_integral_value() and name.endswith("bps")):
                 raise ConfigError(f"{name}={value} must be zero or more, in steps of 0.01.")
         if not 0 < self.volume_share <= 1:
             raise ConfigError(f"volume_share={self.volume_share} must lie in (0, 1].")
@@ -77,13 +77,14 @@ class Costs:
 @njit(int64(int64, int64), cache=True, nogil=True)
 def _ppm(amount: int, ppm: int) -> int:
     """`amount` times ppm / 1,000,000, rounded down, without leaving int64."""
-    return amount // MILLION * ppm + amount % MILLION * ppm // MILLION
+    whole: int = amount // MILLION * ppm + amount % MILLION * ppm // MILLION
+    return whole
 
 
 @njit(int64(int64, int64, int64[::1]), cache=True, nogil=True)
 def commission(notional_quanta: int, lots: int, costs: IntArray) -> int:
     """Commission in quanta of one execution of `lots` (> 0) with this notional, to the cent."""
-    fee = max(_ppm(notional_quanta, costs[0]) + lots * costs[1], costs[2])
+    fee: int = max(_ppm(notional_quanta, costs[0]) + lots * costs[1], costs[2])
     return (fee + QUANTA_PER_CENT // 2) // QUANTA_PER_CENT * QUANTA_PER_CENT
 
 
@@ -113,7 +114,7 @@ def fill_price(bar: IntArray, close_only: bool, side: int, limit: int, costs: In
     costs
         `Costs.vector()`.
     """
-    first = bar[3] if close_only else bar[0]
+    first: int = bar[3] if close_only else bar[0]
     if first == UNKNOWN_PRICE:
         return UNKNOWN_PRICE
     if limit == NO_LIMIT:
@@ -133,5 +134,5 @@ def fill_lots(lots: int, volume: float, lot_size: float, volume_share_ppm: int) 
     """Lots that fill out of `lots` (> 0) on a bar with this volume (NaN: no volume known, no cap)."""
     if np.isnan(volume):
         return lots
-    available = np.int64(volume * volume_share_ppm / (MILLION * lot_size))
+    available = int(volume * volume_share_ppm / (MILLION * lot_size))
     return min(lots, max(available, 0))

@@ -80,9 +80,7 @@ class Mesh:
         weight, weighted, squared = masses
         known = agreed & (weight > 0)
         exposures = np.where(known, mean_target(weight, weighted), np.nan)
-        deviation = np.where(
-            known, spread(weight, weighted, (squared * float(MASS_ONE)).astype(np.float64)), np.nan
-        )
+        deviation = np.where(known, spread(weight, weighted, (squared * float(MASS_ONE)).astype(np.float64)), np.nan)
         nothing = Tally.empty(*shape)
         tally = Tally(nothing.weight, nothing.weighted, nothing.squared, _present(work))
         rounds = number - 1

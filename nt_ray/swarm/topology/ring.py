@@ -23,9 +23,7 @@ class Ring:
         baton: Ref = None
         refs = {}
         for host in work.hosts:
-            token, baton = work.transport.send(
-                host, "carry", work.start, work.stop, work.gathers, baton, returns=2
-            )
+            token, baton = work.transport.send(host, "carry", work.start, work.stop, work.gathers, baton, returns=2)
             refs[("token", host)] = (host, token)
         last = work.hosts[-1]
         result: Baton = fetch(work, {**refs, "baton": (last, baton)})["baton"]

@@ -1,0 +1,13 @@
+"""Names of the files in a run's folder."""
+
+from typing import Final
+
+SETTINGS: Final = "settings.toml"
+TRADES: Final = "trades.parquet"
+EQUITY: Final = "equity.parquet"
+AGENTS: Final = "agents.parquet"
+SUMMARY: Final = "summary.json"
+TEAR_SHEET: Final = "tear-sheet.html"
+BARS: Final = "bars.npz"
+LATEST: Final = "latest"
+"""Link beside the run folders that points at the newest finished one."""
