@@ -19,7 +19,7 @@ from nt_ray.errors import RiskError
 from nt_ray.types import QUANTA_PER_UNIT, FloatArray, IntArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SizingParams:
     """Limits of the sizer. Volatilities are annualised; weights are fractions of equity."""
 

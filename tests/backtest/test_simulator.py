@@ -36,7 +36,18 @@ START = 1_577_836_800_000_000_000
 DAY = 86_400_000_000_000
 COSTS = Costs(Decimal("1.5"), Decimal("0.005"), Decimal("1"), Decimal("2.5"), Decimal("0.1"))
 FREE = Costs(Decimal(0), Decimal(0), Decimal(0), Decimal(0), Decimal(1))
-LOOSE = SizingParams(0.5, 1.0, 2.0, 2.0, 0.0, 20.0)
+LOOSE = SizingParams(
+    target_volatility=0.5, max_weight=1.0, max_gross=2.0, max_net=2.0, rebalance_band=0.0, volatility_halflife=20.0
+)
+TIGHT = SizingParams(
+    target_volatility=0.3,
+    max_weight=0.5,
+    max_position=20_000.0,
+    max_gross=0.8,
+    max_net=0.2,
+    rebalance_band=0.05,
+    volatility_halflife=5.0,
+)
 
 
 @njit(STEP_SIGNATURE)
@@ -238,7 +249,7 @@ def test_real_data_agree_with_plain_decimals_to_the_last_quantum(real: BarPanel,
     volume=st.sampled_from([50, 5_000, 10_000_000]),
     speed=st.sampled_from([0.05, 0.4, 1.3]),
     width=st.sampled_from([1, 2, 3]),
-    sizing=st.sampled_from([LOOSE, SizingParams(), SizingParams(0.3, 0.5, 0.8, 0.2, 0.05, 5.0)]),
+    sizing=st.sampled_from([LOOSE, SizingParams(), TIGHT]),
     costs=st.sampled_from([COSTS, FREE, Costs()]),
     cash=st.sampled_from(["100000", "2500.55", "0.00000001"]),
 )
