@@ -8,12 +8,9 @@ import os
 import socket
 from dataclasses import dataclass
 
-from actors.environment import prepare
+import ray
+
 from nt_ray.errors import ServiceError
-
-prepare()
-
-import ray  # noqa: E402  the environment has to stand before Ray is imported
 
 NAMESPACE = "nt-ray"
 CONNECT_TIMEOUT_S = 3.0

@@ -17,6 +17,10 @@ _DEFAULTS = {
 }
 
 
+_chosen: set[str] = set()
+"""Names set here, which a later call may set otherwise; an operator's own are never touched."""
+
+
 def prepare(address: str | None = None) -> None:
     """Set what is not set, for joining `address` or `RAY_ADDRESS`, else for a Ray of one's own.
 
@@ -24,15 +28,24 @@ def prepare(address: str | None = None) -> None:
     """
     if "ray" in sys.modules:
         return
+    for name in _chosen:
+        os.environ.pop(name, None)
+    _chosen.clear()
     for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
+        _choose(name, value)
     if "RAY_AUTH_MODE" in os.environ:
         return
     if address or os.environ.get("RAY_ADDRESS"):
-        os.environ["RAY_AUTH_MODE"] = "token" if _token_at_hand() else "disabled"
+        _choose("RAY_AUTH_MODE", "token" if _token_at_hand() else "disabled")
         return
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    _choose("RAY_AUTH_MODE", "token")
+    _choose("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+def _choose(name: str, value: str) -> None:
+    if name not in os.environ:
+        os.environ[name] = value
+        _chosen.add(name)
 
 
 def _token_at_hand() -> bool:

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import ray
+
 from actors.broker_pool import RayRouter
 from actors.cluster import Cluster, connect, disconnect
 from actors.desk import RayDesk
 from actors.swarm_transport import RayTransport
-
-import ray  # isort: skip  after actors.cluster, which prepares its environment
-
 from nt_ray.errors import ServiceError
 from nt_ray.market.bars import BarPanel
 from nt_ray.strategies.registry import find

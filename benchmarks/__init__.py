@@ -1,1 +1,5 @@
-"""Measurements of the platform, each a module with a main function."""
+"""Figures with their floor beside them; each is run by `make bench`."""
+
+from actors.environment import prepare
+
+prepare()

@@ -18,11 +18,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from actors.cluster import connect, disconnect
-
-import ray  # isort: skip  after actors.cluster, which prepares its environment
+import ray
 
 from actors.account import AccountActor
+from actors.cluster import connect, disconnect
 from nt_ray.brokers.simulated.matching import Costs
 from nt_ray.market.archive import save_panel
 from nt_ray.market.source import load_panel

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
-from rich.console import Console
 
 from jobs.options import AsJson, help_text
 from nt_ray.errors import ReportError
@@ -21,6 +20,8 @@ Folder: TypeAlias = Annotated[Path, typer.Argument(metavar="FOLDER", help="A run
 
 def report(folder: Folder = Path("runs/latest"), as_json: AsJson = False) -> None:
     """Show the summary of a finished run."""
+    from rich.console import Console
+
     from jobs.summary import print_summary
     from nt_ray.trader.files import SUMMARY
 

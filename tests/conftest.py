@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from actors.environment import prepare
+
 # One thread a process: the tests share few cores, and sums must not depend on a thread count.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
+
+# Before any test module imports Ray.
+prepare()
 
 REPOSITORY = Path(__file__).parent.parent
 

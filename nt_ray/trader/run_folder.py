@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from nt_ray.config import Settings, to_toml
-from nt_ray.errors import StorageError
+from nt_ray.errors import ConfigError
 from nt_ray.reports.record import RunRecord, summary
 from nt_ray.reports.tear_sheet import write_tear_sheet
 from nt_ray.trader import files
@@ -27,10 +27,10 @@ def create_run_folder(runs: Path, label: str, seed: int) -> Path:
                 continue
             return folder
     except OSError as error:
-        raise StorageError(
+        raise ConfigError(
             f"The run folder {str(runs)!r} cannot be made ({error.strerror}). Give a writable folder with --runs."
         ) from error
-    raise StorageError(f"{str(runs)!r} holds a thousand runs of {stamp}. Clear it or give another with --runs.")
+    raise ConfigError(f"{str(runs)!r} holds a thousand runs of {stamp}. Clear it or give another with --runs.")
 
 
 def write_run(folder: Path, record: RunRecord, settings: Settings, extra: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """A real Ray cluster of three nodes on this machine, with token authentication and failures noticed in seconds."""
 
 import os
-import secrets
 import shutil
 import socket
 import subprocess
@@ -39,9 +38,6 @@ class Nodes:
 
 @pytest.fixture
 def three_nodes() -> Iterator[Nodes]:
-    if "RAY_AUTH_TOKEN" not in os.environ:
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     import ray
     from ray.cluster_utils import Cluster
 

@@ -17,8 +17,8 @@ from nt_ray.trader.facade import NeuralTrader
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 REPOSITORY = Path(__file__).parent.parent.parent
-PERIOD = {"data.start": "1998-01-01", "data.end": "2009-12-31"}
-OPTIONS = ["--start", "1998-01-01", "--end", "2009-12-31", "--json", "--no-progress"]
+PERIOD = {"data.start": "2002-01-01", "data.end": "2009-12-31"}
+OPTIONS = ["--start", "2002-01-01", "--end", "2009-12-31", "--json", "--no-progress"]
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +55,11 @@ def test_a_killed_node_a_killed_host_and_a_killed_account_change_no_trade(
     try:
         folder = wait_for(lambda: next(iter(runs.glob("*swarm*")), None), driver)
         journal = folder / "journal-sim-east.sqlite"
-        wait_for(lambda: entries(journal) > 200, driver)
+        wait_for(lambda: entries(journal) > 500, driver)
         kill_processes(three_nodes.nodes[1], "ray::AgentHost")
-        wait_for(lambda: entries(journal) > 800, driver)
+        wait_for(lambda: entries(journal) > 1500, driver)
         three_nodes.cluster.remove_node(three_nodes.nodes[2], allow_graceful=False)
-        wait_for(lambda: entries(journal) > 1600, driver)
+        wait_for(lambda: entries(journal) > 3000, driver)
         kill_processes(three_nodes.nodes[0], "ray::AccountActor")
         output, errors = driver.communicate(timeout=200)
     finally:

@@ -23,7 +23,7 @@ class FakeTrade(ModuleType):
         self.calls: list[tuple[Settings, bool, bool]] = []
         self.error: BaseException | None = None
 
-    def run(self, settings: Settings, *, as_json: bool, progress: bool) -> int:
+    def run(self, settings: Settings, *, as_json: bool, progress: bool, browse: bool | None) -> int:
         self.calls.append((settings, as_json, progress))
         if self.error is not None:
             raise self.error
