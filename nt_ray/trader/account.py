@@ -150,7 +150,8 @@ class Account:
         lines = books.exposure.lines
         changed = {s: price for s, price in fresh.items() if s not in lines or lines[s].mark != price}
         if events or changed or books.marked_at is None or time > books.marked_at:
-            self._commit([*events, e.Marked(now, changed)])
+            # Prices alone need not outlive a loss of power: the next sync brings them again.
+            self._commit([*events, e.Marked(now, changed)], durable=bool(events))
         self._watch_losses(now)
         return self.state()
 
