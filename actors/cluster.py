@@ -21,7 +21,6 @@ class Cluster:
     """The Ray this process is connected to."""
 
     local: bool
-    node_id: str
     nodes: int
     cpus: float
 
@@ -37,7 +36,6 @@ def connect(address: str | None, *, num_cpus: int | None, object_store_mb: int) 
     alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return Cluster(
         local=address is None,
-        node_id=ray.get_runtime_context().get_node_id(),
         nodes=len(alive),
         cpus=float(sum(node["Resources"].get("CPU", 0.0) for node in alive)),
     )

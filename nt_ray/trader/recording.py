@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from nt_ray.market.bars import BarPanel
-from nt_ray.swarm.messages import AgentSpec
 from nt_ray.swarm.swarm import Swarm
 from nt_ray.trading.orders import Fill
 from nt_ray.types import FloatArray
@@ -85,8 +84,3 @@ def digest(trades: pl.DataFrame, equity_quanta: Sequence[int]) -> str:
 
 def _text(value: object) -> str:
     return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
-
-
-def symbols_of(specs: Sequence[AgentSpec], panel: BarPanel) -> dict[int, str]:
-    """Symbols of each agent as text."""
-    return {s.agent: " ".join(panel.symbols[c] for c in s.symbols) for s in specs}

@@ -5,7 +5,7 @@ accounts take in fills and mark; the decision of this bar becomes target positio
 market orders, which the next bar fills. No order is sent on the last bar.
 
 The session keeps no truth: positions and money are the accounts'. Equal inputs give equal orders, and order ids derive
-from (name, bar, column, account), so whatever has to be sent again is the same order.
+from (name, bar, column, attempt, account), so whatever has to be sent again is the same order.
 """
 
 from collections.abc import Callable, Mapping
