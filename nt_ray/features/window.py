@@ -41,6 +41,13 @@ def push(state: FloatArray, value: float, length: int) -> float:
     return displaced
 
 
+@njit(float64(float64[::1], int64), cache=True, nogil=True)
+def newest(state: FloatArray, length: int) -> float:
+    """Value taken in last; 0 before the first."""
+    slot = int(state[_SLOT])
+    return float(state[_RING + (slot - 1 if slot > 0 else length - 1)])
+
+
 @njit(int64(float64[::1]), cache=True, nogil=True)
 def seen(state: FloatArray) -> int:
     """Values taken in since the start."""
