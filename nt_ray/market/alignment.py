@@ -16,7 +16,7 @@ SMALL_PRICE = 0.01
 SMALL_INCREMENT = Decimal("0.00000001")
 
 
-def align(series: Sequence[Series], name: str) -> BarPanel:
+def align(series: Sequence[Series], name: str, extra: tuple[str, ...] = ()) -> BarPanel:
     """Lay checked series into one panel, in their order.
 
     Parameters
@@ -25,14 +25,16 @@ def align(series: Sequence[Series], name: str) -> BarPanel:
         One for each instrument; symbols must be unique.
     name
         Name of the panel.
+    extra
+        Names of the fields after the volume, which every series carries.
     """
     _refuse_twins(series)
     times = np.unique(np.concatenate([s.times for s in series]))
-    values = np.full((len(times), len(series), len(FIELDS)), np.nan)
+    values = np.full((len(times), len(series), len(FIELDS) + len(extra)), np.nan)
     for column, one in enumerate(series):
         values[np.searchsorted(times, one.times), column] = one.values
     instruments = tuple(_instrument(s) for s in series)
-    return BarPanel(instruments, times, values, periods_per_year(times), name)
+    return BarPanel(instruments, times, values, periods_per_year(times), name, extra)
 
 
 def _instrument(series: Series) -> Instrument:

@@ -19,6 +19,7 @@ def save_panel(panel: BarPanel, path: Path) -> None:
     facts = {
         "name": panel.name,
         "periods_per_year": panel.periods_per_year,
+        "fields": list(panel.fields),
         "instruments": [
             {
                 "symbol": i.symbol,
@@ -54,4 +55,5 @@ def open_panel(path: Path) -> BarPanel:
         )
         for i in facts["instruments"]
     )
-    return BarPanel(instruments, timestamps, values, facts["periods_per_year"], facts["name"])
+    fields = tuple(facts.get("fields", ()))
+    return BarPanel(instruments, timestamps, values, facts["periods_per_year"], facts["name"], fields)

@@ -2,11 +2,13 @@
 
 A panel is dense: T bar times by N instruments, float64, NaN where an instrument has no bar (before its
 listing, or a day on which it did not trade). A *close-only* instrument has closes and nothing else: its open,
-high, low and volume are NaN and no code may invent them. Arrays are read-only.
+high, low and volume are NaN and no code may invent them. Further named fields (a forecast, a score) may stand
+after the volume; nothing is known of them but their names, and NaN is a value that is not there. Arrays are
+read-only.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -81,11 +83,14 @@ class BarPanel:
     timestamps
         int64, shape (T,): nanoseconds since the epoch, UTC, strictly increasing; the moment a bar is complete.
     values
-        float64, shape (T, N, 5), C-contiguous: open, high, low, close, volume. NaN where unknown.
+        float64, shape (T, N, 5 + X), C-contiguous: open, high, low, close, volume, then the extra fields. NaN
+        where unknown.
     periods_per_year
         Bars in a year, for annualisation (252 for daily equity bars).
     name
         Where the data come from, for reports.
+    fields
+        Names of the X extra fields, in their order.
     """
 
     instruments: tuple[Instrument, ...]
@@ -93,11 +98,14 @@ class BarPanel:
     values: FloatArray
     periods_per_year: float = 252.0
     name: str = ""
+    fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        shape = (len(self.timestamps), len(self.instruments), len(FIELDS))
+        shape = (len(self.timestamps), len(self.instruments), len(FIELDS) + len(self.fields))
         if self.values.shape != shape:
             raise MarketDataError(f"Bar values have shape {self.values.shape}; {shape} is needed.")
+        for position, field in enumerate(self.fields):
+            check_field_name(field, FIELDS + self.fields[:position])
         symbols = [i.symbol for i in self.instruments]
         if len(set(symbols)) != len(symbols):
             twice = sorted({s for s in symbols if symbols.count(s) > 1})
@@ -117,6 +125,35 @@ class BarPanel:
     def closes(self) -> FloatArray:
         """Closing prices, shape (T, N), a view."""
         return self.values[:, :, CLOSE]
+
+    def field(self, name: str) -> FloatArray:
+        """Values of a field by name, shape (T, N), a view; `MarketDataError` where the panel has none."""
+        names = FIELDS + self.fields
+        if name not in names:
+            raise MarketDataError(f"The panel has no field {name!r}. It has: {', '.join(names)}.")
+        return self.values[:, :, names.index(name)]
+
+    def with_field(self, name: str, values: FloatArray) -> "BarPanel":
+        """Panel with one more field after the present ones.
+
+        Parameters
+        ----------
+        name
+            Name of the field: letters, digits and underscores, not one the panel has.
+        values
+            (T, N); NaN where there is no value. Row t may hold only what is known when bar t is complete.
+        """
+        check_field_name(name, FIELDS + self.fields)
+        column = np.asarray(values, dtype=np.float64)
+        if column.shape != self.values.shape[:2]:
+            raise MarketDataError(
+                f"Field {name!r} has shape {column.shape}; {self.values.shape[:2]} is needed. Give a value a bar."
+            )
+        if np.isinf(column).any():
+            row = int(np.argmax(np.isinf(column).any(axis=1)))
+            raise MarketDataError(f"Field {name!r} is infinite in row {row}. Give a number, or NaN for none.")
+        stacked = np.concatenate([self.values, column[:, :, None]], axis=2)
+        return replace(self, values=stacked, fields=(*self.fields, name))
 
     @property
     def close_only(self) -> BoolArray:
@@ -142,12 +179,10 @@ class BarPanel:
         if unknown:
             raise MarketDataError(f"Unknown symbols {unknown}. Known here: {', '.join(self.symbols)}.")
         columns = [self.symbols.index(s) for s in symbols]
-        return BarPanel(
-            tuple(self.instruments[c] for c in columns),
-            self.timestamps,
-            np.ascontiguousarray(self.values[:, columns, :]),
-            self.periods_per_year,
-            self.name,
+        return replace(
+            self,
+            instruments=tuple(self.instruments[c] for c in columns),
+            values=np.ascontiguousarray(self.values[:, columns, :]),
         )
 
     def between(self, start: datetime | None, end: datetime | None) -> "BarPanel":
@@ -161,10 +196,12 @@ class BarPanel:
             raise MarketDataError(
                 f"No bars between {start} and {end}: the data run from {self.time(0)} to {self.time(-1)}."
             )
-        return BarPanel(
-            self.instruments,
-            self.timestamps[rows],
-            np.ascontiguousarray(self.values[rows]),
-            self.periods_per_year,
-            self.name,
-        )
+        return replace(self, timestamps=self.timestamps[rows], values=np.ascontiguousarray(self.values[rows]))
+
+
+def check_field_name(name: str, taken: Sequence[str]) -> None:
+    """Refuse a name of an extra field that is no plain word or already taken."""
+    if not name.isidentifier():
+        raise MarketDataError(f"Field name {name!r} is not usable. Use letters, digits and underscores.")
+    if name in taken:
+        raise MarketDataError(f"The panel already has a field {name!r}. Choose another name.")

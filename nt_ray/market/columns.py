@@ -84,7 +84,7 @@ class Columns:
     """Which column plays which role; names as they stand in the table.
 
     `fields` maps open, high, low, close, adjusted and volume to columns (long and single layouts);
-    `closes` lists the columns that are instruments (wide layout).
+    `closes` lists the columns that are instruments (wide layout); `extra` the columns kept besides, as asked for.
     """
 
     layout: Layout
@@ -92,6 +92,7 @@ class Columns:
     symbol: str | None = None
     fields: tuple[tuple[str, str], ...] = ()
     closes: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
 
     def field(self, name: str) -> str | None:
         """Column of a field, or None where the table has none."""
@@ -109,9 +110,14 @@ def plain(name: str) -> str:
     return re.sub(r"^\d+(?=[a-z])", "", letters)
 
 
-def recognise(names: Sequence[str], file: str) -> Columns:
-    """Find the role of each column, or raise `MarketDataError` naming the columns found."""
+def recognise(names: Sequence[str], file: str, extra: Sequence[str] = ()) -> Columns:
+    """Find the role of each column, or raise `MarketDataError` naming the columns found.
+
+    Columns called as in `extra` play no other role; a table without one of them is refused.
+    """
     shown = ", ".join(repr(n) for n in names) or "none"
+    kept = _kept(names, extra, file, shown)
+    names = [n for n in names if n not in kept]
     time = _time_column(names, file, shown)
     rest = [n for n in names if n != time]
     symbol = _only("symbol", [n for n in rest if plain(n) in SYMBOL_NAMES], file)
@@ -121,14 +127,31 @@ def recognise(names: Sequence[str], file: str) -> Columns:
     if "close" in fields:
         if symbol is None:
             _refuse_mixture(rest, fields, file)
-        return Columns(Layout.SINGLE if symbol is None else Layout.LONG, time, symbol, tuple(fields.items()))
+        layout = Layout.SINGLE if symbol is None else Layout.LONG
+        return Columns(layout, time, symbol, tuple(fields.items()), extra=kept)
     closes = tuple(n for n in rest if plain(n) not in INDEX_NAMES)
     if symbol is not None or not closes or {"open", "high"} <= fields.keys():
         raise MarketDataError(
             f"{file}: no price column among {shown}. Name one close, adj close, last or price, "
             "or give one column of closes for each symbol."
         )
+    if kept:
+        raise MarketDataError(
+            f"{file}: column {kept[0]!r} stands beside one column of closes for each symbol, so it belongs to none. "
+            "Give a symbol column (long), or a file for each symbol."
+        )
     return Columns(Layout.WIDE, time, closes=closes)
+
+
+def _kept(names: Sequence[str], extra: Sequence[str], file: str, shown: str) -> tuple[str, ...]:
+    """Columns of the extra fields, in the order asked for."""
+    found = []
+    for wanted in extra:
+        column = _only(wanted, [n for n in names if plain(n) == plain(wanted)], file)
+        if column is None:
+            raise MarketDataError(f"{file}: no column {wanted!r} among {shown}. Add it, or do not ask for it.")
+        found.append(column)
+    return tuple(found)
 
 
 def _time_column(names: Sequence[str], file: str, shown: str) -> str:

@@ -30,6 +30,7 @@ def read_bars(
     timezone: str | None = None,
     adjust: bool = True,
     missing: Missing = "error",
+    extra: Sequence[str] = (),
 ) -> BarPanel:
     """Read a file, or a folder of files, into a panel.
 
@@ -45,9 +46,12 @@ def read_bars(
         Where an adjusted close stands beside a close, scale prices by their ratio and volume inversely.
     missing
         A row without a price between two bars is an error, or with "skip" no bar.
+    extra
+        Further columns of numbers to keep as fields of these names; every file must have them. All other
+        unknown columns are left out.
     """
     path = Path(path)
-    reading = Reading(timezone, adjust, missing)
+    reading = Reading(timezone, adjust, missing, tuple(extra))
     if path.is_dir():
         return read_many([(p, None) for p in _files(path)], path.name, reading)
     return read_many([(path, symbol)], path.name, reading)
@@ -58,7 +62,7 @@ def read_many(files: Sequence[tuple[Path, str | None]], name: str, reading: Read
     series: list[Series] = []
     for path, symbol in files:
         series += series_of(_table(path), path.name, symbol or _stem(path), reading)
-    return align(series, name)
+    return align(series, name, reading.extra)
 
 
 def _files(folder: Path) -> list[Path]:

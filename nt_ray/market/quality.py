@@ -28,8 +28,8 @@ MIN_ROWS = 2
 class Series:
     """Rows of one instrument as a file gave them.
 
-    `values` is (n, 5): open, high, low, close, volume, NaN where the cell was empty; `rows` are 1-based data
-    rows of the file.
+    `values` is (n, 5 + X): open, high, low, close, volume and the fields named by `extra`, NaN where the cell was
+    empty; `rows` are 1-based data rows of the file.
     """
 
     file: str
@@ -38,6 +38,7 @@ class Series:
     values: FloatArray
     rows: IntArray
     close_only: bool
+    extra: tuple[str, ...] = ()
 
     def fail(self, at: int, fault: str, remedy: str) -> NoReturn:
         """Raise for row `at` of this series."""
@@ -89,7 +90,9 @@ def _check_finite(series: Series) -> None:
     infinite = np.isinf(series.values)
     if infinite.any():
         at, field = (int(i) for i in np.argwhere(infinite)[0])
-        series.fail(at, f"{FIELDS[field]} is {series.values[at, field]}", "Remove the value or the row.")
+        series.fail(
+            at, f"{(FIELDS + series.extra)[field]} is {series.values[at, field]}", "Remove the value or the row."
+        )
 
 
 def _without_holes(series: Series, missing: Missing) -> Series:

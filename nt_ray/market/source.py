@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def load_panel(
     timezone: str | None = None,
     adjust: bool = True,
     missing: Missing = "error",
+    extra: Sequence[str] = (),
 ) -> BarPanel:
     """Load bars by name or path.
 
@@ -39,11 +41,11 @@ def load_panel(
     start, end
         First and last moment to keep, tz-aware. A symbol without a bar between them is an error where
         `symbols` names it, and is left out where it does not.
-    timezone, adjust, missing
+    timezone, adjust, missing, extra
         As in `read_bars`.
     """
     _check_window(start, end)
-    panel = _load(source, timezone, adjust, missing)
+    panel = _load(source, Reading(timezone, adjust, missing, tuple(extra)))
     if symbols is not None:
         panel = _with_symbols(panel, symbols)
     if start is None and end is None:
@@ -58,16 +60,18 @@ def load_panel(
     return panel.select(alive) if silent else panel
 
 
-def _load(source: str, timezone: str | None, adjust: bool, missing: Missing) -> BarPanel:
+def _load(source: str, reading: Reading) -> BarPanel:
     if source in EMBEDDED:
-        return load_embedded(source, Reading(timezone, adjust, missing))
+        return load_embedded(source, reading)
     if not Path(source).exists():
         near = difflib.get_close_matches(source, EMBEDDED, n=1, cutoff=0.0)[0]
         raise MarketDataError(
             f"{source!r} is neither a file nor a folder nor embedded data. "
             f"Check the path, or use {near!r} (known: {', '.join(EMBEDDED)})."
         )
-    return read_bars(source, timezone=timezone, adjust=adjust, missing=missing)
+    return read_bars(
+        source, timezone=reading.timezone, adjust=reading.adjust, missing=reading.missing, extra=reading.extra
+    )
 
 
 def _check_window(start: datetime | None, end: datetime | None) -> None:
@@ -85,4 +89,4 @@ def _with_symbols(panel: BarPanel, symbols: Sequence[str]) -> BarPanel:
     rows: BoolArray = np.any(~np.isnan(chosen.closes), axis=1)
     times = chosen.timestamps[rows]
     values = np.ascontiguousarray(chosen.values[rows])
-    return BarPanel(chosen.instruments, times, values, periods_per_year(times), chosen.name)
+    return replace(chosen, timestamps=times, values=values, periods_per_year=periods_per_year(times))

@@ -4,13 +4,13 @@ It recognises the layout, reads times and numbers, applies adjusted closes and r
 opens no file.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from nt_ray.errors import MarketDataError
-from nt_ray.market.bars import CLOSE, FIELDS, VOLUME
+from nt_ray.market.bars import CLOSE, FIELDS, VOLUME, check_field_name
 from nt_ray.market.columns import Columns, Layout, recognise
 from nt_ray.market.quality import Missing, Series, check
 from nt_ray.market.times import parse_times
@@ -25,16 +25,19 @@ class Reading:
     """How tables are read.
 
     `timezone` is the zone of times that carry none; `adjust` applies adjusted closes; `missing` is what a row
-    without a price between two bars means.
+    without a price between two bars means; `extra` names further columns to keep.
     """
 
     timezone: str | None = None
     adjust: bool = True
     missing: Missing = "error"
+    extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.missing not in ("error", "skip"):
             raise MarketDataError(f"missing = {self.missing!r} is unknown. Use 'error' or 'skip'.")
+        for position, name in enumerate(self.extra):
+            check_field_name(name, FIELDS + self.extra[:position])
 
 
 def series_of(table: pl.DataFrame, file: str, symbol: str, reading: Reading) -> list[Series]:
@@ -49,20 +52,20 @@ def series_of(table: pl.DataFrame, file: str, symbol: str, reading: Reading) -> 
     symbol
         Symbol of the instrument where the table does not name one.
     reading
-        Time zone, adjustment, treatment of holes.
+        Time zone, adjustment, treatment of holes, extra columns.
     """
     if table.height < 2:
         raise MarketDataError(f"{file}: {table.height} row(s) of data; 2 are needed. Give a file with more bars.")
-    columns = recognise(table.columns, file)
+    columns = recognise(table.columns, file, reading.extra)
     times = parse_times(table[columns.time], file, reading.timezone)
     if columns.layout is Layout.WIDE:
         found = _wide(table, columns, times, file)
     elif columns.layout is Layout.LONG:
-        found = _long(table, columns, times, file, reading.adjust)
+        found = _long(table, columns, times, file, reading)
     else:
         values = _bars(table, columns, file, reading.adjust)
         rows = np.arange(1, len(times) + 1)
-        found = [Series(file, symbol, times, values, rows, close_only=not columns.has_bars)]
+        found = [Series(file, symbol, times, values, rows, not columns.has_bars, reading.extra)]
     return [check(_close_only_if_blank(s), reading.missing) for s in found]
 
 
@@ -76,8 +79,8 @@ def _wide(table: pl.DataFrame, columns: Columns, times: IntArray, file: str) -> 
     return found
 
 
-def _long(table: pl.DataFrame, columns: Columns, times: IntArray, file: str, adjust: bool) -> list[Series]:
-    values = _bars(table, columns, file, adjust)
+def _long(table: pl.DataFrame, columns: Columns, times: IntArray, file: str, reading: Reading) -> list[Series]:
+    values = _bars(table, columns, file, reading.adjust)
     column = table[columns.symbol or ""].cast(pl.String).str.strip_chars()
     unnamed = column.is_null() | (column == "")
     if unnamed.any():
@@ -92,25 +95,28 @@ def _long(table: pl.DataFrame, columns: Columns, times: IntArray, file: str, adj
     found = []
     for code, name in enumerate(names):
         rows = order[bounds[code] : bounds[code + 1]]
-        found.append(Series(file, name, times[rows], values[rows], rows + 1, close_only=not columns.has_bars))
+        found.append(Series(file, name, times[rows], values[rows], rows + 1, not columns.has_bars, reading.extra))
     return found
 
 
 def _close_only_if_blank(series: Series) -> Series:
-    """Mark an instrument whose open, high and low are all empty, and keep nothing but its closes."""
+    """Mark an instrument whose open, high and low are all empty, and keep its closes and extra fields alone."""
     if not series.close_only and not np.isnan(series.values[:, :CLOSE]).all():
         return series
-    values = np.full_like(series.values, np.nan)
-    values[:, CLOSE] = series.values[:, CLOSE]
-    return Series(series.file, series.symbol, series.times, values, series.rows, close_only=True)
+    values = series.values.copy()
+    values[:, :CLOSE] = np.nan
+    values[:, VOLUME] = np.nan
+    return replace(series, values=values, close_only=True)
 
 
 def _bars(table: pl.DataFrame, columns: Columns, file: str, adjust: bool) -> FloatArray:
-    values = np.full((table.height, len(FIELDS)), np.nan)
+    values = np.full((table.height, len(FIELDS) + len(columns.extra)), np.nan)
     for position, field in enumerate(FIELDS):
         name = columns.field(field)
         if name is not None:
             values[:, position] = numbers(table[name], file)
+    for position, name in enumerate(columns.extra, start=len(FIELDS)):
+        values[:, position] = numbers(table[name], file)
     adjusted = columns.field("adjusted")
     if adjust and adjusted is not None:
         _adjust(values, numbers(table[adjusted], file), file)

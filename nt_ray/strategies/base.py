@@ -19,7 +19,8 @@ STEP_SIGNATURE = float64(float64[::1], float64[:, ::1], float64[::1], float64[::
 """`confidence = step(state, bar, params, targets)`.
 
 state    float64 (state_size,): zeros before the first bar; the step's whole memory.
-bar      float64 (width, 5): open, high, low, close, volume of each symbol; NaN where unknown.
+bar      float64 (width, 5 + X): open, high, low, close, volume of each symbol, then the fields that
+         `Strategy.inputs` names, in its order; NaN where unknown.
 params   float64 (len(parameters),): in the order of `Strategy.parameters`.
 targets  float64 (width,): written by the step, target exposure in [-1, 1] for each symbol.
 returns  confidence in [0, 1]; 0 abstains (still warming up, or no valid model), whatever the targets say.
@@ -31,7 +32,10 @@ STEP_TYPE = types.FunctionType(STEP_SIGNATURE)
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One documented parameter with its default and the range in which it makes sense (bounds included)."""
+    """One documented parameter with its default and the range in which it makes sense (bounds included).
+
+    `aliases` are further names under which a value may be given.
+    """
 
     name: str
     default: float
@@ -39,6 +43,7 @@ class Parameter:
     high: float
     description: str
     integer: bool = False
+    aliases: tuple[str, ...] = ()
 
     def check(self, value: float) -> float:
         """Return `value` as float, or raise with the range."""
@@ -55,7 +60,8 @@ class Strategy:
 
     `width` is the number of symbols one step looks at (1 for single-name strategies, 2 for pairs).
     `state_size` gives the length of the state for a parameter vector. `validate` may raise `StrategyError`
-    for combinations of parameters that are each in range but make no sense together.
+    for combinations of parameters that are each in range but make no sense together. `inputs` names the extra
+    fields of the panel that the step reads, as `bar[:, 5]`, `bar[:, 6]` and so on.
     """
 
     name: str
@@ -67,15 +73,25 @@ class Strategy:
     step: Any
     aliases: tuple[str, ...] = ()
     validate: Callable[[Mapping[str, float]], None] | None = None
+    inputs: tuple[str, ...] = ()
 
     def vector(self, values: Mapping[str, float] | None = None) -> FloatArray:
-        """Parameter vector for `step`: defaults overridden by `values`, each checked."""
-        values = dict(values or {})
-        known = [p.name for p in self.parameters]
-        unknown = [name for name in values if name not in known]
-        if unknown:
-            raise StrategyError(f"{self.name} has no parameter {unknown[0]!r}. It has: {', '.join(known)}.")
-        full = {p.name: p.check(values.get(p.name, p.default)) for p in self.parameters}
+        """Parameter vector for `step`: defaults overridden by `values` (names or aliases), each checked."""
+        given = self._by_name(values or {})
+        full = {p.name: p.check(given.get(p.name, p.default)) for p in self.parameters}
         if self.validate is not None:
             self.validate(full)
-        return np.array([full[name] for name in known], dtype=np.float64)
+        return np.array([full[p.name] for p in self.parameters], dtype=np.float64)
+
+    def _by_name(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Values under the parameters' own names; raises where a name is unknown or one parameter is given twice."""
+        names = {key: p.name for p in self.parameters for key in (p.name, *p.aliases)}
+        given: dict[str, float] = {}
+        for key, value in values.items():
+            if key not in names:
+                known = ", ".join(p.name for p in self.parameters)
+                raise StrategyError(f"{self.name} has no parameter {key!r}. It has: {known}.")
+            if names[key] in given:
+                raise StrategyError(f"{self.name}: {names[key]} is given twice, once as {key!r}. Give it once.")
+            given[names[key]] = value
+        return given

@@ -19,7 +19,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from numba import float64, njit, void
+from numba import float64, int64, njit, void
 
 from nt_ray.errors import StrategyError
 from nt_ray.features import sma, zscore
@@ -29,9 +29,31 @@ from nt_ray.strategies.conviction import conviction
 from nt_ray.types import FloatArray
 
 PARAMETERS = (
-    Parameter("window", 20, 2, 2520, "Bars of the mean and the deviation.", integer=True),
-    Parameter("entry", 2.0, 0.0, 10.0, "Deviations from the mean at which a position is opened."),
-    Parameter("exit", 0.5, 0.0, 10.0, "Deviations from the mean at which it is closed; below entry."),
+    Parameter(
+        "window",
+        20,
+        2,
+        2520,
+        "Bars of the mean and the deviation.",
+        integer=True,
+        aliases=("lookback_window", "lookback_period", "lookback"),
+    ),
+    Parameter(
+        "entry",
+        2.0,
+        0.0,
+        10.0,
+        "Deviations from the mean at which a position is opened.",
+        aliases=("z_score_threshold", "entry_std", "entry_z"),
+    ),
+    Parameter(
+        "exit",
+        0.5,
+        0.0,
+        10.0,
+        "Deviations from the mean at which it is closed; below entry.",
+        aliases=("exit_z_score", "exit_std"),
+    ),
     Parameter("trend", 0, 0, 2520, "Bars of the trend filter; 0 switches it off.", integer=True),
     Parameter("max_bars", 0, 0, 2520, "Most bars a position is held; 0: no limit.", integer=True),
     Parameter("short", 0, 0, 1, "1 sells short above the mean, 0 never does.", integer=True),
@@ -41,9 +63,15 @@ _POSITION, _CONFIDENCE, _HELD, _TIRED = range(4)
 _HEADER = 4
 
 
-def state_size(params: FloatArray) -> int:
+@njit(int64(int64, int64), cache=True, nogil=True)
+def room(window: int, trend: int) -> int:
     """Floats of state: position, confidence, bars held, time-stop flag, z-score, trend."""
-    return _HEADER + int(zscore.state_size(int(params[0]))) + int(sma.state_size(int(params[3])))
+    return _HEADER + zscore.state_size(window) + sma.state_size(trend)
+
+
+def state_size(params: FloatArray) -> int:
+    """Floats of state for these parameters."""
+    return int(room(int(params[0]), int(params[3])))
 
 
 def validate(values: Mapping[str, float]) -> None:
@@ -107,6 +135,6 @@ STRATEGY = Strategy(
     width=1,
     state_size=state_size,
     step=step,
-    aliases=("mean_reversion_trading", "reversion", "bollinger"),
+    aliases=("mean_reversion_trading", "reversion", "bollinger", "swing", "swing_trading"),
     validate=validate,
 )

@@ -26,13 +26,23 @@ from nt_ray.strategies.conviction import conviction
 from nt_ray.types import FloatArray
 
 PARAMETERS = (
-    Parameter("lookback", 120, 2, 2520, "Bars of returns the score looks at.", integer=True),
+    Parameter(
+        "lookback",
+        120,
+        2,
+        2520,
+        "Bars of returns the score looks at.",
+        integer=True,
+        aliases=("lookback_period", "period"),
+    ),
     Parameter("skip", 5, 0, 252, "Most recent bars left out, against short-term reversal.", integer=True),
-    Parameter("entry", 1.0, 0.0, 10.0, "Score above which a position is opened."),
-    Parameter("exit", 0.0, 0.0, 10.0, "Score below which a position is closed; not above entry."),
+    Parameter("entry", 1.0, 0.0, 10.0, "Score above which a position is opened.", aliases=("entry_threshold",)),
+    Parameter(
+        "exit", 0.0, 0.0, 10.0, "Score below which a position is closed; not above entry.", aliases=("exit_threshold",)
+    ),
     Parameter("short", 0, 0, 1, "1 sells short on a falling trend, 0 never does.", integer=True),
     Parameter("scale", 0.0, 0.0, 10.0, "Score at which a position is full size; 0: always full size."),
-)
+)  # fmt: skip
 
 LEAST_VOLATILITY = 1e-12
 """Volatility below which a steady drift counts as one of this volatility, so that the score stays finite."""
@@ -100,6 +110,6 @@ STRATEGY = Strategy(
     width=1,
     state_size=state_size,
     step=step,
-    aliases=("momentum_trading", "time_series_momentum", "tsmom"),
+    aliases=("momentum_trading", "momentum_trader", "enhanced_momentum", "time_series_momentum", "tsmom"),
     validate=validate,
 )

@@ -1,10 +1,12 @@
 """Pairs trading by cointegration: trade the spread of two symbols while a test says that it returns.
 
-Every `refit` bars the last `lookback` log closes of the two are tested (Engle-Granger, `lags` lagged
-differences)::
+Every `refit` bars the last `lookback` log closes of the two are tested with `lags` lagged differences::
 
     log a = alpha + beta * log b + spread
 
+`hedge` says how beta is found: 0 least squares, 1 total least squares, 2 a Kalman filter over all bars so far
+that remembers about `memory` of them, 3 Johansen's relation. `test` says what is asked: 0 Engle-Granger, 1 an
+augmented Dickey-Fuller test that takes the spread as given, 2 Johansen's trace test. `pair_model` has both.
 Only while the last test rejects *no cointegration* at `level` percent and beta is positive is there a model.
 With mean and sd the spread's own over that window, z = (spread - mean) / sd. Where `entry` < |z| <= `stop`
 the spread is sold (z > 0) or bought (z < 0). It is closed once it has come back to `exit`, and where |z| goes
@@ -23,44 +25,87 @@ from collections.abc import Mapping
 import numpy as np
 from numba import float64, njit, void
 
-from nt_ray.errors import StrategyError
-from nt_ray.features import engle_granger, window
+from nt_ray.features import engle_granger, kalman, window
 from nt_ray.market.bars import CLOSE
+from nt_ray.strategies import pair_model, spread
 from nt_ray.strategies.base import STEP_SIGNATURE, Parameter, Strategy
 from nt_ray.strategies.conviction import conviction
+from nt_ray.strategies.pair_model import KALMAN, OLS
+from nt_ray.strategies.spread import CLOSING, CONFIDENCE, HEADER, POSITION, VALID
 from nt_ray.types import FloatArray
 
 PARAMETERS = (
-    Parameter("lookback", 252, 30, 2520, "Bars on which the pair is tested.", integer=True),
-    Parameter("refit", 21, 1, 2520, "Bars from one test to the next.", integer=True),
+    Parameter(
+        "lookback",
+        252,
+        30,
+        2520,
+        "Bars on which the pair is tested.",
+        integer=True,
+        aliases=("cointegration_lookback", "cointegration_period", "lookback_period"),
+    ),
+    Parameter(
+        "refit",
+        21,
+        1,
+        2520,
+        "Bars from one test to the next.",
+        integer=True,
+        aliases=("hedge_ratio_update_freq",),
+    ),
     Parameter("level", 5, 1, 10, "Significance of the test in percent: 1, 5 or 10.", integer=True),
-    Parameter("entry", 2.0, 0.0, 10.0, "Deviations of the spread at which it is traded."),
-    Parameter("exit", 0.5, 0.0, 10.0, "Deviations at which it is closed; below entry."),
+    Parameter(
+        "entry",
+        2.0,
+        0.0,
+        10.0,
+        "Deviations of the spread at which it is traded.",
+        aliases=("z_entry", "entry_threshold", "entry_z"),
+    ),
+    Parameter(
+        "exit",
+        0.5,
+        0.0,
+        10.0,
+        "Deviations at which it is closed; below entry.",
+        aliases=("z_exit", "exit_threshold"),
+    ),
     Parameter("stop", 4.0, 0.0, 20.0, "Deviations at which it is given up; above entry."),
-    Parameter("lags", 1, 0, 12, "Lagged differences in the Dickey-Fuller regression.", integer=True),
+    Parameter("lags", 1, 0, 12, "Lagged differences in the test.", integer=True),
+    Parameter(
+        "hedge",
+        OLS,
+        0,
+        3,
+        "Hedge ratio: 0 ols, 1 tls, 2 kalman, 3 johansen.",
+        integer=True,
+        aliases=("hedge_ratio_method",),
+    ),
+    Parameter(
+        "test",
+        0,
+        0,
+        2,
+        "Test: 0 engle_granger, 1 adf, 2 johansen.",
+        integer=True,
+        aliases=("cointegration_test",),
+    ),
+    Parameter("memory", 252, 2, 25200, "Bars that the Kalman filter remembers.", integer=True),
 )
 
-LEVELS = (1.0, 5.0, 10.0)
-
-_POSITION, _CONFIDENCE, _TARGET_A, _TARGET_B, _VALID, _STOPPED, _CLOSING = range(7)
-_FIT = 7
-_HEADER = _FIT + engle_granger.FIT_SIZE
+_TARGET_A, _TARGET_B, _FIT = range(HEADER, HEADER + 3)
+_FILTER = _FIT + engle_granger.FIT_SIZE
+_HEADER = _FILTER + kalman.STATE_SIZE
 
 
 def state_size(params: FloatArray) -> int:
-    """Floats of state: position, last vote, flags, the model, both windows."""
+    """Floats of state: position, last vote, flags, the model, the filter, both windows."""
     return _HEADER + 2 * int(window.state_size(int(params[0])))
 
 
 def validate(values: Mapping[str, float]) -> None:
     """Refuse a level without a critical value and thresholds that are out of order."""
-    if values["level"] not in LEVELS:
-        raise StrategyError(f"pairs: level={values['level']:g} has no critical value. Use 1, 5 or 10.")
-    if not values["exit"] < values["entry"] < values["stop"]:
-        raise StrategyError(
-            f"pairs: exit={values['exit']:g}, entry={values['entry']:g}, stop={values['stop']:g} "
-            "are out of order. Use exit < entry < stop."
-        )
+    spread.check_thresholds("pairs", values["level"], values["exit"], values["entry"], values["stop"])
 
 
 @njit(void(float64[::1], float64[::1]), cache=True, nogil=True)
@@ -72,69 +117,53 @@ def refit(state: FloatArray, params: FloatArray) -> None:
     window.copy_ordered(state[_HEADER : _HEADER + size], lookback, a)
     window.copy_ordered(state[_HEADER + size :], lookback, b)
     fit = state[_FIT : _FIT + engle_granger.FIT_SIZE]
-    engle_granger.fit(a, b, lags, fit)
-    critical = engle_granger.critical_value(int(params[2]), lookback - 1)
-    valid = fit[engle_granger.STATISTIC] < critical and fit[engle_granger.BETA] > 0.0
-    state[_VALID] = 1.0 if valid else 0.0
-    state[_CLOSING] = 0.0 if valid or state[_POSITION] == 0.0 else 1.0
-    state[_STOPPED] = 0.0
+    slope = state[_FILTER + kalman.SLOPE]
+    valid = pair_model.fit(a, b, lags, int(params[2]), int(params[7]), int(params[8]), slope, fit)
+    spread.retest(state, valid)
 
 
 @njit(float64(float64[::1], float64, float64), cache=True, nogil=True)
 def spread_score(state: FloatArray, a: float, b: float) -> float:
     """z-score of the spread under the present model."""
     fit = state[_FIT : _FIT + engle_granger.FIT_SIZE]
-    spread = a - fit[engle_granger.ALPHA] - fit[engle_granger.BETA] * b
-    return float((spread - fit[engle_granger.MEAN]) / fit[engle_granger.DEVIATION])
-
-
-@njit(void(float64[::1], float64, float64[::1]), cache=True, nogil=True)
-def trade(state: FloatArray, z: float, params: FloatArray) -> None:
-    """Move the position in the spread (+1 bought, -1 sold) at this score."""
-    entry, leave, stop = params[3], params[4], params[5]
-    if abs(z) > stop:
-        state[_STOPPED] = 1.0
-        state[_POSITION] = 0.0
-    elif state[_POSITION] * z >= -leave:
-        # Zero position lands here too and stays zero.
-        state[_POSITION] = 0.0
-    if state[_POSITION] == 0.0 and state[_STOPPED] == 0.0 and abs(z) > entry:
-        state[_POSITION] = -math.copysign(1.0, z)
+    distance = a - fit[engle_granger.ALPHA] - fit[engle_granger.BETA] * b
+    return float((distance - fit[engle_granger.MEAN]) / fit[engle_granger.DEVIATION])
 
 
 @njit(void(float64[::1], float64), cache=True, nogil=True)
 def vote(state: FloatArray, z: float) -> None:
     """Turn the position into the two legs and their confidence."""
-    position, beta = state[_POSITION], state[_FIT + engle_granger.BETA]
+    position, beta = state[POSITION], state[_FIT + engle_granger.BETA]
     largest = max(1.0, beta)
     state[_TARGET_A] = position / largest
     state[_TARGET_B] = -position * beta / largest
-    state[_CONFIDENCE] = conviction(position, z)
+    state[CONFIDENCE] = conviction(position, z)
 
 
 @njit(STEP_SIGNATURE, cache=True, nogil=True)
 def step(state: FloatArray, bar: FloatArray, params: FloatArray, targets: FloatArray) -> float:
     """Vote on the two symbols; see the module for the rule."""
-    close_a, close_b = bar[0, CLOSE], bar[1, CLOSE]
-    if close_a > 0.0 and close_b > 0.0 and math.isfinite(close_a) and math.isfinite(close_b):
+    if spread.all_priced(bar):
         lookback = int(params[0])
         size = window.state_size(lookback)
-        a, b = math.log(close_a), math.log(close_b)
+        a, b = math.log(bar[0, CLOSE]), math.log(bar[1, CLOSE])
         window.push(state[_HEADER : _HEADER + size], a, lookback)
         window.push(state[_HEADER + size :], b, lookback)
+        if params[7] == KALMAN:
+            kalman.learn(state[_FILTER : _FILTER + kalman.STATE_SIZE], a, b, 1.0 / (params[9] * params[9]))
         bars = window.seen(state[_HEADER : _HEADER + size])
         if bars >= lookback:
             if (bars - lookback) % int(params[1]) == 0:
                 refit(state, params)
-            if state[_VALID] == 1.0:
+            if state[VALID] == 1.0:
                 z = spread_score(state, a, b)
-                trade(state, z, params)
+                spread.trade(state, z, params[3], params[4], params[5])
                 vote(state, z)
             else:
-                state[_POSITION], state[_TARGET_A], state[_TARGET_B] = 0.0, 0.0, 0.0
-                state[_CONFIDENCE] = 1.0 if state[_CLOSING] == 1.0 else 0.0
+                state[POSITION], state[_TARGET_A], state[_TARGET_B] = 0.0, 0.0, 0.0
+                state[CONFIDENCE] = 1.0 if state[CLOSING] == 1.0 else 0.0
     targets[0], targets[1] = state[_TARGET_A], state[_TARGET_B]
-    return float(state[_CONFIDENCE])
+    return float(state[CONFIDENCE])
 
 
 STRATEGY = Strategy(
@@ -145,6 +174,6 @@ STRATEGY = Strategy(
     width=2,
     state_size=state_size,
     step=step,
-    aliases=("pairs_trading", "cointegration", "statistical_arbitrage"),
+    aliases=("pairs_trading", "pair_trading", "cointegration"),
     validate=validate,
 )

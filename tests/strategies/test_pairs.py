@@ -2,9 +2,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from statsmodels.tsa.stattools import coint
+from statsmodels.tsa.stattools import adfuller, coint
+from statsmodels.tsa.vector_ar.vecm import coint_johansen
 
 from nt_ray.errors import StrategyError
+from nt_ray.features.engle_granger import FIT_SIZE
+from nt_ray.strategies.pair_model import HEDGES, TESTS, fit, total_slope
 from nt_ray.strategies.pairs import STRATEGY
 from nt_ray.types import FloatArray
 
@@ -140,3 +143,57 @@ def test_a_pair_that_falls_apart_is_closed_and_then_left_alone(drive: Any) -> No
 def test_values_that_make_no_sense_together_are_refused(values: dict[str, float], message: str) -> None:
     with pytest.raises(StrategyError, match=message):
         STRATEGY.vector(values)
+
+
+def test_total_least_squares_is_the_first_principal_axis(pair: FloatArray) -> None:
+    a, b = np.log(pair[:300]).T.copy()
+    axis = np.linalg.svd(np.column_stack([a - a.mean(), b - b.mean()]), full_matrices=False)[2][0]
+    assert total_slope(np.ascontiguousarray(a), np.ascontiguousarray(b)) == pytest.approx(axis[0] / axis[1], rel=1e-9)
+    assert np.isnan(total_slope(np.ones(5), np.arange(5.0)))
+
+
+@pytest.mark.parametrize("hedge", range(len(HEDGES)), ids=HEDGES)
+@pytest.mark.parametrize("test", range(len(TESTS)), ids=TESTS)
+def test_every_ratio_and_test_finds_the_pair_and_its_ratio(drive: Any, pair: FloatArray, hedge: int, test: int) -> None:
+    values = VALUES | {"lookback": 500, "refit": 50, "hedge": hedge, "test": test, "memory": 2000}
+    targets, confidence = drive(STRATEGY, pair, values)
+    traded = targets[targets[:, 0] != 0.0]
+    assert len(traded) > 50
+    assert (confidence[499:] > 0.0).mean() > 0.9
+    np.testing.assert_allclose(-traded[:, 1] / traded[:, 0], 0.8, atol=0.12)
+
+
+@pytest.mark.parametrize("test", range(len(TESTS)), ids=TESTS)
+def test_the_models_are_those_of_statsmodels(pair: FloatArray, test: int) -> None:
+    agreed = 0
+    for start in range(0, 1400, 35):
+        a, b = np.log(pair[start : start + 60]).T.copy()
+        out = np.zeros(FIT_SIZE)
+        found = fit(a, b, 1, 5, 0, test, np.nan, out)
+        slope, constant = np.polyfit(b, a, 1)
+        if test == 0:
+            statistic, _, critical = coint(a, b, trend="c", maxlag=1, autolag=None)
+            expected = statistic < critical[1]
+        elif test == 1:
+            spread = a - constant - slope * b
+            result = adfuller(spread, maxlag=1, regression="c", autolag=None, result_object=False)
+            expected = result[0] < result[4]["5%"]
+        else:
+            result = coint_johansen(np.column_stack([a, b]), 0, 1)
+            expected = result.lr1[0] > result.cvt[0, 1]
+        assert found == (expected and slope > 0.0)
+        agreed += found
+    assert 0 < agreed < 40
+
+
+def test_crossing_its_mean_often_does_not_make_a_pair(drive: Any) -> None:
+    # Two walks whose difference is a walk too, with noise on top: it crosses its mean often and never returns.
+    generator = np.random.default_rng(41)
+    walks = generator.normal(0.0, 0.01, (20, 600, 2)).cumsum(axis=1)
+    noise = generator.normal(0.0, 0.004, (20, 600))
+    for test in range(len(TESTS)):
+        votes = []
+        for walk, rough in zip(walks, noise, strict=True):
+            closes = np.exp(4.0 + np.column_stack([walk[:, 0] + rough, walk[:, 1]]))
+            votes.append(drive(STRATEGY, closes, VALUES | {"lookback": 250, "level": 1, "test": test})[1].mean())
+        assert np.mean(votes) < 0.15

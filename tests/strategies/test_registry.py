@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from nt_ray.errors import StrategyError
 from nt_ray.strategies.base import Strategy
-from nt_ray.strategies.registry import STRATEGIES, find
+from nt_ray.strategies.registry import NAMES, STRATEGIES, find
 from nt_ray.types import FloatArray
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
@@ -16,11 +18,33 @@ QUICK: dict[str, dict[str, float]] = {
     "momentum": {"lookback": 20, "skip": 2, "entry": 0.5, "short": 1, "scale": 2.0},
     "mean_reversion": {"window": 10, "entry": 1.0, "trend": 30, "max_bars": 5, "short": 1},
     "pairs": {"lookback": 60, "refit": 7, "level": 10, "entry": 1.0, "lags": 1},
-}
+    "trend_following": {"fast": 5, "slow": 15, "atr_window": 5, "min_strength": 0.005, "short": 1},
+    "breakout": {"window": 8, "threshold": 0.002, "max_range": 0.0, "exit_window": 4, "short": 1},
+    "mirror": {"window": 8, "lookback": 40, "similarity": 0.6, "horizon": 3, "min_confidence": 0.3, "short": 1},
+    "adaptive": {
+        "lookback": 15, "trend": 0.3, "volatility_window": 10, "volatility_history": 30, "momentum_lookback": 15,
+        "momentum_entry": 0.5, "reversion_window": 10, "reversion_entry": 1.0, "turbulent_size": 0.4, "short": 1,
+    },
+    "multi_indicator": {"rsi_window": 5, "macd_fast": 5, "macd_slow": 12, "macd_signal": 4, "memory": 3, "short": 1},
+    "arbitrage": {"edge": 10.0, "exit": 2.0, "max_bars": 20},
+    "statistical_arbitrage": {"lookback": 60, "refit": 7, "level": 10, "entry": 0.5, "exit": 0.1},
+    "neural_forecast": {"window": 10, "scale": 5.0, "horizon": 2},
+    "sentiment": {"half_life": 1.0, "threshold": 0.5, "exit": 0.1},
+    "multi_factor": {"lookback": 20, "skip": 5, "long": 50, "calm": 10, "rebalance": 3},
+    "risk_parity": {"window": 30, "rebalance": 5, "units": 1},
+    "ensemble": {
+        "method": 2, "lookback": 20, "skip": 2, "window": 10, "fast": 5, "slow": 20, "short": 1, "memory": 30,
+        "vol_window": 10,
+    },
+    "market_making": {"fair": 10, "window": 10, "inventory": 3},
+    "sma_cross": {"fast": 5, "slow": 15, "short": 1},
+}  # fmt: skip
+
+LONG_ONLY = frozenset({"risk_parity"})
 
 
-def closes_of(strategy: Strategy, pair: FloatArray, bars: int = 500) -> FloatArray:
-    return pair[:bars, : strategy.width].copy()
+def closes_of(strategy: Strategy, group: FloatArray, bars: int = 500) -> FloatArray:
+    return group[:bars, : strategy.width].copy()
 
 
 @pytest.mark.parametrize(
@@ -32,6 +56,24 @@ def closes_of(strategy: Strategy, pair: FloatArray, bars: int = 500) -> FloatArr
         ("mean reversion trading", "mean_reversion"),
         ("pairs_trading", "pairs"),
         (" PAIRS ", "pairs"),
+        ("trend-following", "trend_following"),
+        ("breakout", "breakout"),
+        ("mirror_trader", "mirror"),
+        ("adaptive", "adaptive"),
+        ("multi-indicator", "multi_indicator"),
+        ("statistical_arbitrage", "statistical_arbitrage"),
+        ("neural_trend", "neural_forecast"),
+        ("ml_enhanced", "neural_forecast"),
+        ("neural_sentiment", "sentiment"),
+        ("news", "sentiment"),
+        ("neural_arbitrage", "arbitrage"),
+        ("risk-parity", "risk_parity"),
+        ("Multi Factor", "multi_factor"),
+        ("ensemble", "ensemble"),
+        ("market-making", "market_making"),
+        ("momentum_trader", "momentum"),
+        ("enhanced_momentum", "momentum"),
+        ("swing", "mean_reversion"),
     ],
 )
 def test_names_and_aliases_find_their_strategy(name: str, expected: str) -> None:
@@ -70,15 +112,16 @@ def test_out_of_range_and_unknown_parameters_are_refused(strategy: Strategy) -> 
 
 
 @every_strategy
-def test_it_does_trade_in_the_tests_below(strategy: Strategy, pair: FloatArray, drive: Any) -> None:
-    targets, _ = drive(strategy, closes_of(strategy, pair), QUICK[strategy.name])
-    assert {-1.0, 1.0} <= set(np.sign(targets).ravel().tolist())
+def test_it_does_trade_in_the_tests_below(strategy: Strategy, group: FloatArray, drive: Any) -> None:
+    targets, _ = drive(strategy, closes_of(strategy, group), QUICK[strategy.name])
+    sides = {1.0} if strategy.name in LONG_ONLY else {-1.0, 1.0}
+    assert sides <= set(np.sign(targets).ravel().tolist())
 
 
 @every_strategy
 @pytest.mark.parametrize("change", [1.5, 1e6, np.nan])
-def test_the_future_changes_nothing_before_it(strategy: Strategy, change: float, pair: FloatArray, drive: Any) -> None:
-    closes = closes_of(strategy, pair)
+def test_the_future_changes_nothing_before_it(strategy: Strategy, change: float, group: FloatArray, drive: Any) -> None:
+    closes = closes_of(strategy, group)
     before = drive(strategy, closes, QUICK[strategy.name])
     for row in (1, 59, 60, 150, 333, 499):
         for column in range(strategy.width):
@@ -90,8 +133,8 @@ def test_the_future_changes_nothing_before_it(strategy: Strategy, change: float,
 
 
 @every_strategy
-def test_the_same_bars_give_the_same_bits(strategy: Strategy, pair: FloatArray, drive: Any) -> None:
-    closes = closes_of(strategy, pair)
+def test_the_same_bars_give_the_same_bits(strategy: Strategy, group: FloatArray, drive: Any) -> None:
+    closes = closes_of(strategy, group)
     first, second = (drive(strategy, closes, QUICK[strategy.name]) for _ in range(2))
     assert [a.tobytes() for a in first] == [b.tobytes() for b in second]
 
@@ -99,9 +142,9 @@ def test_the_same_bars_give_the_same_bits(strategy: Strategy, pair: FloatArray, 
 @every_strategy
 @pytest.mark.parametrize("missing", [np.nan, 0.0, -1.0, np.inf])
 def test_a_missing_bar_repeats_the_vote_and_is_forgotten(
-    strategy: Strategy, missing: float, pair: FloatArray, drive: Any
+    strategy: Strategy, missing: float, group: FloatArray, drive: Any
 ) -> None:
-    closes = closes_of(strategy, pair)
+    closes = closes_of(strategy, group)
     plain_targets, plain_confidence = drive(strategy, closes, QUICK[strategy.name])
     generator = np.random.default_rng(3)
     holed, is_bar = [], []
@@ -133,3 +176,16 @@ def test_votes_are_always_in_range(strategy: Strategy, drive: Any, data: st.Data
     assert np.isfinite(targets).all()
     assert (np.abs(targets) <= 1.0).all()
     assert ((confidence >= 0.0) & (confidence <= 1.0)).all()
+
+
+def test_finding_one_strategy_imports_no_other() -> None:
+    code = (
+        "import sys; from nt_ray.strategies.registry import find; find('momentum');"
+        "print([m for m in ('pairs', 'mirror', 'adaptive') if f'nt_ray.strategies.{m}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_module_of_the_registry_holds_the_strategy_of_its_name() -> None:
+    assert tuple(s.name for s in STRATEGIES) == NAMES
