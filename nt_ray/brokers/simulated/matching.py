@@ -81,11 +81,17 @@ def _ppm(amount: int, ppm: int) -> int:
     return whole
 
 
+@njit(int64(int64, int64, int64, int64, int64), cache=True, nogil=True)
+def commission_at(notional_quanta: int, lots: int, ppm: int, per_lot: int, minimum: int) -> int:
+    """Commission in quanta of one execution at these rates, to the cent."""
+    fee: int = max(_ppm(notional_quanta, ppm) + lots * per_lot, minimum)
+    return (fee + QUANTA_PER_CENT // 2) // QUANTA_PER_CENT * QUANTA_PER_CENT
+
+
 @njit(int64(int64, int64, int64[::1]), cache=True, nogil=True)
 def commission(notional_quanta: int, lots: int, costs: IntArray) -> int:
     """Commission in quanta of one execution of `lots` (> 0) with this notional, to the cent."""
-    fee: int = max(_ppm(notional_quanta, costs[0]) + lots * costs[1], costs[2])
-    return (fee + QUANTA_PER_CENT // 2) // QUANTA_PER_CENT * QUANTA_PER_CENT
+    return int(commission_at(notional_quanta, lots, costs[0], costs[1], costs[2]))
 
 
 @njit(int64(int64, int64, int64), cache=True, nogil=True)
