@@ -4,7 +4,8 @@ The live session and the compiled backtest call the very same kernel, so both si
 
 Weights: each decided exposure d in [-1, 1] becomes a risk-scaled weight w = d * target_volatility / sigma,
 sigma being the instrument's own annualised volatility, capped at max_weight in size and at the weight of
-max_position in money. If the weights sum to more
+max_position in money. With an infinite target_volatility the exposure is the weight as it stands, unscaled, and no
+volatility need be known. If the weights sum to more
 than max_gross in size, or to more than max_net in absolute net, all are scaled down by one factor.
 NaN exposure means *hold*: the present position is kept and its present weight counts towards the caps.
 """
@@ -13,7 +14,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import float64, int64, njit
+from numba import float64, int64, njit, void
 
 from nt_ray.errors import RiskError
 from nt_ray.types import QUANTA_PER_UNIT, FloatArray, IntArray
@@ -24,7 +25,7 @@ class SizingParams:
     """Limits of the sizer. Volatilities are annualised; weights are fractions of equity."""
 
     target_volatility: float = 0.10
-    """Annualised volatility each full-size position is scaled to."""
+    """Annualised volatility each full-size position is scaled to; infinite: an exposure is a weight as it stands."""
     max_weight: float = 0.10
     max_position: float = math.inf
     """Largest position in one instrument, in account currency; the gate's own limit, so that nothing is asked for
@@ -65,6 +66,73 @@ class SizingParams:
         )
 
 
+@njit(float64(float64, float64, float64, float64, float64), cache=True, nogil=True)
+def _wanted(exposure: float, price: float, volatility: float, target_volatility: float, cap: float) -> float:
+    """Weight of one decided exposure; NaN holds."""
+    if np.isnan(exposure) or not price > 0.0:
+        return np.nan
+    if target_volatility == np.inf:
+        return min(max(exposure, -cap), cap)
+    if not volatility > 0.0:
+        return np.nan
+    return min(max(exposure * target_volatility / volatility, -cap), cap)
+
+
+@njit(float64(int64, float64, float64, float64), cache=True, nogil=True)
+def _held(lots: int, lot_size: float, price: float, equity: float) -> float:
+    """Weight of a present position; zero where it has no price."""
+    return lots * lot_size * price / equity if price > 0.0 else 0.0
+
+
+@njit(
+    void(
+        float64[::1], float64[::1], float64[::1], int64[::1], float64[::1], int64, float64[::1],
+        float64[::1], int64[::1],
+    ),
+    cache=True,
+    nogil=True,
+)  # fmt: skip
+def size_into(
+    exposures: FloatArray,
+    prices: FloatArray,
+    volatilities: FloatArray,
+    lots: IntArray,
+    lot_sizes: FloatArray,
+    equity_quanta: int,
+    params: FloatArray,
+    weights: FloatArray,
+    targets: IntArray,
+) -> None:
+    """Write what `target_lots` returns to `targets` (N,); `weights` (N,) is room to work in."""
+    target_volatility, max_weight, max_position, max_gross, max_net, band = params
+    equity = equity_quanta / QUANTA_PER_UNIT
+    if equity <= 0.0:
+        targets[:] = 0
+        return
+    cap = min(max_weight, max_position / equity)
+    gross = 0.0
+    net = 0.0
+    for i in range(exposures.shape[0]):
+        weights[i] = _wanted(exposures[i], prices[i], volatilities[i], target_volatility, cap)
+        counted = _held(lots[i], lot_sizes[i], prices[i], equity) if np.isnan(weights[i]) else weights[i]
+        gross += abs(counted)
+        net += counted
+    scale = 1.0
+    if gross > max_gross:
+        scale = max_gross / gross
+    if abs(net) * scale > max_net:
+        scale = max_net / abs(net)
+    for i in range(exposures.shape[0]):
+        targets[i] = lots[i]
+        if np.isnan(weights[i]):
+            continue
+        weight = weights[i] * scale
+        held = _held(lots[i], lot_sizes[i], prices[i], equity)
+        closes = weight == 0.0 or weight * held < 0.0
+        if closes or not abs(weight - held) < band:
+            targets[i] = np.int64(weight * equity / (prices[i] * lot_sizes[i]))
+
+
 @njit(
     int64[::1](float64[::1], float64[::1], float64[::1], int64[::1], float64[::1], int64, float64[::1]),
     cache=True,
@@ -88,7 +156,7 @@ def target_lots(
     prices
         (N,) last close; NaN or non-positive holds.
     volatilities
-        (N,) annualised volatility; NaN or zero holds.
+        (N,) annualised volatility; NaN or zero holds, unless the target volatility is infinite.
     lots
         (N,) present position in lots, signed.
     lot_sizes
@@ -98,44 +166,10 @@ def target_lots(
     params
         `SizingParams.vector()`.
     """
-    n = exposures.shape[0]
-    target_volatility, max_weight, max_position, max_gross, max_net, band = params
-    equity = equity_quanta / QUANTA_PER_UNIT
-    result = np.zeros(n, dtype=np.int64)
-    if equity <= 0.0:
-        return result
-    cap = min(max_weight, max_position / equity)
-    weights = np.zeros(n)
-    held = np.zeros(n)
-    moves = np.zeros(n, dtype=np.bool_)
-    gross = 0.0
-    net = 0.0
-    for i in range(n):
-        priced = prices[i] > 0.0
-        held[i] = lots[i] * lot_sizes[i] * prices[i] / equity if priced else 0.0
-        if np.isnan(exposures[i]) or not priced or not volatilities[i] > 0.0:
-            weights[i] = held[i]
-        else:
-            moves[i] = True
-            weight = exposures[i] * target_volatility / volatilities[i]
-            weights[i] = min(max(weight, -cap), cap)
-        gross += abs(weights[i])
-        net += weights[i]
-    scale = 1.0
-    if gross > max_gross:
-        scale = max_gross / gross
-    if abs(net) * scale > max_net:
-        scale = max_net / abs(net)
-    for i in range(n):
-        result[i] = lots[i]
-        if not moves[i]:
-            continue
-        weight = weights[i] * scale
-        closes = weight == 0.0 or weight * held[i] < 0.0
-        if abs(weight - held[i]) < band and not closes:
-            continue
-        result[i] = np.int64(weight * equity / (prices[i] * lot_sizes[i]))
-    return result
+    targets = np.zeros(exposures.shape[0], dtype=np.int64)
+    weights = np.zeros(exposures.shape[0])
+    size_into(exposures, prices, volatilities, lots, lot_sizes, equity_quanta, params, weights, targets)
+    return targets
 
 
 @njit(float64(float64, float64, float64), cache=True, nogil=True)

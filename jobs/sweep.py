@@ -1,0 +1,167 @@
+"""The sweep job: a strategy over many parameters on Ray, its chunks kept in a folder.
+
+`nt-ray sweep` and `ray job submit --working-dir . -- python -m jobs.sweep` start the same and take the same options.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from actors.environment import prepare
+from nt_ray.backtest.sweep.chunk import ChunkTotals, ChunkWork
+from nt_ray.backtest.sweep.engine import OnChunk, chunk_size, conduct
+from nt_ray.backtest.sweep.plan import SweepPlan
+from nt_ray.backtest.sweep.result import SweepResult, check_metric
+from nt_ray.backtest.sweep.store import SweepStore
+from nt_ray.strategies.loader import label
+
+WORKERS = 8
+"""Workers that the size of chunks is made for, whatever the cluster: the same sweep has the same chunks anywhere."""
+
+SHOWN = ("sharpe", "cagr", "max_drawdown", "trades", "turnover")
+FORMS = {
+    "sharpe": ".2f",
+    "sortino": ".2f",
+    "turnover": ".2f",
+    "trades": ",.0f",
+    "costs": ",.0f",
+    "final_equity": ",.0f",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOptions:
+    """How a plan is run and shown."""
+
+    runs: Path
+    metric: str = "sharpe"
+    top: int = 20
+    chunk: int | None = None
+    resume: bool = True
+    memory_mb: int = 1024
+    address: str | None = None
+    num_cpus: int | None = None
+    object_store_mb: int = 200
+
+
+def run(plan: SweepPlan, options: SweepOptions, *, as_json: bool = False, progress: bool = True) -> int:
+    """Sweep on Ray; print the best combinations or one JSON object; return the exit code."""
+    check_metric(options.metric)
+    plan.check_memory(options.memory_mb * 2**20)
+    console = Console(stderr=as_json)
+    folder = options.runs / f"sweep-{label(plan.strategy.name)}-{plan.digest[:12]}"
+    size = chunk_size(plan, WORKERS, options.chunk)
+    store = SweepStore.open(plan, size, folder, fresh=not options.resume)
+    started = time.perf_counter()
+    with _progress(console, shown=progress) as on_chunk:
+        runs = _runs(plan, store, options, on_chunk)
+    seconds = time.perf_counter() - started
+    result = SweepResult(plan, runs)
+    summary = _summary(result, options, store.folder, seconds)
+    store.finish(runs, summary)
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        _show(console, result, options, summary)
+    return 0
+
+
+def _runs(plan: SweepPlan, store: SweepStore, options: SweepOptions, on_chunk: OnChunk | None) -> pl.DataFrame:
+    """Run what is missing on Ray; where nothing is, Ray is not started."""
+    if store.complete(plan.combinations):
+        return conduct(plan, _nothing, store.size, store=store, on_chunk=on_chunk)
+    prepare(options.address)
+    from actors.cluster import connect, disconnect
+    from actors.sweep import RaySweep
+
+    cluster = connect(options.address, num_cpus=options.num_cpus, object_store_mb=options.object_store_mb)
+    try:
+        tasks = RaySweep(plan)
+        tasks.warm_up()
+        return conduct(plan, tasks.execute, store.size, store=store, on_chunk=on_chunk)
+    finally:
+        if cluster.local:
+            disconnect()
+
+
+def _nothing(chunks: Iterable[ChunkWork]) -> Iterator[tuple[ChunkWork, ChunkTotals]]:
+    """Run no chunk: all are finished."""
+    yield from ()
+
+
+def _summary(result: SweepResult, options: SweepOptions, folder: Path, seconds: float) -> dict[str, Any]:
+    plan = result.plan
+    best = result.combinations(options.metric, options.top)
+    return {
+        **plan.facts(),
+        "digest": plan.digest,
+        "folder": str(folder),
+        "metric": options.metric,
+        "runs": result.runs.height,
+        "failed": result.failures.height,
+        "failures": result.failures.unique("combination", maintain_order=True)
+        .head(options.top)
+        .select("combination", "failure")
+        .to_dicts(),
+        "seconds": seconds,
+        "bars_per_second": result.runs.height * len(plan.panel) / seconds if seconds > 0 else None,
+        "best": best.to_dicts(),
+    }
+
+
+def _show(console: Console, result: SweepResult, options: SweepOptions, summary: dict[str, Any]) -> None:
+    plan = result.plan
+    best = result.combinations(options.metric, options.top)
+    varied = [p.name for p in plan.strategy.parameters if result.runs[p.name].n_unique() > 1]
+    metrics = [options.metric, *(m for m in SHOWN if m != options.metric)]
+    title = f"{plan.strategy.name}: best by {options.metric}, means over {len(plan.columns)} accounts"
+    table = Table(title=title)
+    for name in ("#", *varied, *(m.replace("_", " ") for m in metrics)):
+        table.add_column(name, justify="right")
+    for row in best.iter_rows(named=True):
+        table.add_row(str(row["combination"]), *(f"{row[p]:g}" for p in varied), *(_cell(m, row[m]) for m in metrics))
+    console.print(table)
+    console.print(
+        f"{plan.combinations:,} combinations x {len(plan.columns)} accounts, {summary['failed']:,} runs failed, "
+        f"{summary['seconds']:.1f} s\n{summary['folder']}",
+        soft_wrap=True,
+    )
+    for failure in summary["failures"][:3]:
+        console.print(f"combination {failure['combination']}: {failure['failure']}", soft_wrap=True)
+
+
+def _cell(metric: str, value: float | Decimal | None) -> str:
+    return "undefined" if value is None else format(value, FORMS.get(metric, ".2%"))
+
+
+@contextmanager
+def _progress(console: Console, *, shown: bool) -> Iterator[OnChunk | None]:
+    if not shown:
+        yield None
+        return
+    columns = (TextColumn("sweeping"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("sweeping", total=None)
+
+        def on_chunk(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield on_chunk
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    sys.exit(main(["sweep", *sys.argv[1:]]))

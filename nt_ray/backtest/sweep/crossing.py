@@ -1,0 +1,57 @@
+"""Work that all moving-average crossovers of a symbol share: one prefix sum of its closes in whole ticks.
+
+With it any mean of any length is one subtraction, whatever the combination. Sums are integers, so the votes are the
+very votes of `strategies/sma_cross.py`, ties included.
+"""
+
+import numpy as np
+from numba import float64, int64, njit, types, void
+
+from nt_ray.strategies import sma_cross
+from nt_ray.strategies.base import STEP_SIGNATURE, Strategy
+from nt_ray.types import FloatArray, IntArray
+
+
+def applies(strategy: Strategy) -> bool:
+    """Whether the votes of a strategy can be told from prefix sums."""
+    return strategy.step is sma_cross.STRATEGY.step
+
+
+def prefix_sums(closes: FloatArray) -> tuple[IntArray, IntArray]:
+    """Sums of closes in ticks, and how many closes are known.
+
+    Parameters
+    ----------
+    closes
+        (G, T, 1) closes of G symbols; a close that is not finite and positive is no bar.
+
+    Returns
+    -------
+    (G, T + 1) sum of the first n known closes, and (G, T) number of closes known at each row.
+    """
+    groups, bars = closes.shape[:2]
+    sums, counts = np.empty((groups, bars + 1), dtype=np.int64), np.empty((groups, bars), dtype=np.int64)
+    _accumulate(closes, sums, counts)
+    return sums, counts
+
+
+@njit(void(types.Array(float64, 3, "C", readonly=True), int64[:, ::1], int64[:, ::1]), cache=True, nogil=True)
+def _accumulate(closes: FloatArray, sums: IntArray, counts: IntArray) -> None:
+    for g in range(closes.shape[0]):
+        scale, count, total = 0.0, 0, 0
+        sums[g, :] = 0
+        for t in range(closes.shape[1]):
+            close = closes[g, t, 0]
+            if close > 0.0 and np.isfinite(close):
+                if count == 0:
+                    scale = sma_cross.ticks_a_unit(close)
+                total += sma_cross.whole_ticks(close, scale)
+                count += 1
+                sums[g, count] = total
+            counts[g, t] = count
+
+
+@njit(STEP_SIGNATURE, cache=True, nogil=True)
+def idle(state: FloatArray, bar: FloatArray, params: FloatArray, targets: FloatArray) -> float:
+    """Abstain: the step of a kernel that tells votes from sums, so that none of a real one stands in its loop."""
+    return 0.0
