@@ -301,7 +301,9 @@ def _shape(returns: FloatArray | None) -> dict[str, float | None]:
     skew = kurtosis = None
     if _deviation(returns) is not None:
         scores = (returns - np.mean(returns)) / np.std(returns)
-        skew, kurtosis = float(np.mean(scores**3)), float(np.mean(scores**4)) - 3.0
+        # Products, since a general power is far slower and searches measure thousands of curves.
+        squares = scores * scores
+        skew, kurtosis = float(np.mean(squares * scores)), float(np.mean(squares * squares)) - 3.0
     return {
         "skew": skew,
         "excess_kurtosis": kurtosis,

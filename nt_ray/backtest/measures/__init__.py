@@ -1,0 +1,1 @@
+"""The catalogue of performance measures: each with a name, a unit, one stated convention and its source."""
