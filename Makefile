@@ -11,7 +11,7 @@ help:
 	@echo "make run    set up, then let the swarm paper-trade the embedded market data (ARGS=... for options)"
 	@echo "make test   set up, then lint and test everything (ARGS=... for pytest options)"
 	@echo "make lint   ruff, mypy --strict and the import contracts"
-	@echo "make bench  the benchmarks: order path, swarm"
+	@echo "make bench  the benchmarks: order path, swarm, main job, sweeps, event simulator, features"
 	@echo "make clean  remove the virtual environment and caches"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -19,6 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m jobs.warm_up
 	@touch $(STAMP)
 
 run: $(STAMP)
@@ -36,6 +37,10 @@ test: lint
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.order_path
 	$(BIN)/python -m benchmarks.swarm_round
+	$(BIN)/python -m benchmarks.default_run
+	$(BIN)/python -m benchmarks.sweep
+	$(BIN)/python -m benchmarks.event_simulator
+	$(BIN)/python -m benchmarks.features_latency
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -29,6 +29,6 @@ class AgentHost(Host):
         added: FloatArray,
     ) -> None:
         """Build the agents over a panel and the bars added since it was stored."""
-        super().__init__(number, specs, panel.values, find)
+        super().__init__(number, specs, panel.values, find, fields=panel.fields)
         if len(added):
             self.append(added)

@@ -17,7 +17,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 
 from actors.host import AgentHost
 from nt_ray.errors import ServiceError
-from nt_ray.market.bars import FIELDS, BarPanel
+from nt_ray.market.bars import BarPanel
 from nt_ray.strategies.base import Strategy
 from nt_ray.swarm.failures import HostFailure, LostStateError
 from nt_ray.swarm.messages import AgentSpec
@@ -45,7 +45,7 @@ class RayTransport:
         self._panel_ref = ray.put(panel) if isinstance(panel, BarPanel) else panel
         known: BarPanel = ray.get(self._panel_ref)
         self._bars, self._symbols = len(known), len(known.symbols)
-        self._added = np.zeros((0, self._symbols, len(FIELDS)))
+        self._added = np.zeros((0, *known.values.shape[1:]))
         self._find = find
         self._name = name or f"swarm-{uuid4().hex[:8]}"
         self._namespace = namespace

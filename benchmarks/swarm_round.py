@@ -23,6 +23,7 @@ import ray
 
 from actors.cluster import connect, disconnect
 from actors.swarm_transport import RayTransport
+from benchmarks.memory import tree_pss
 from nt_ray.market.bars import BarPanel, Instrument
 from nt_ray.strategies import registry
 from nt_ray.swarm.messages import AgentSpec
@@ -140,30 +141,6 @@ def random_walk(bars: int) -> BarPanel:
     values[:, :, 4] = 1e6
     instruments = tuple(Instrument(f"S{i:02d}") for i in range(SYMBOLS))
     return BarPanel(instruments, np.arange(bars, dtype=np.int64) * DAY_NS, np.ascontiguousarray(values))
-
-
-def tree_pss(root: int) -> int:
-    """Bytes of proportional set size of a process and all its descendants."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue  # the process ended while we looked
-            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-    family = {root}
-    while grown := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= grown
-    return sum(pss(pid) for pid in family)
-
-
-def pss(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def table(result: dict[str, Any]) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 
+from jobs.check_command import CHECK_HELP, check
+from jobs.compare_command import COMPARE_HELP, compare
 from jobs.config_command import config_app
 from jobs.doctor_command import DOCTOR_HELP, doctor
 from jobs.options import (
@@ -34,6 +36,10 @@ from jobs.options import (
     overrides_from,
 )
 from jobs.report_command import REPORT_HELP, report
+from jobs.strategies_command import strategies_app
+from jobs.sweep_command import SWEEP_HELP, sweep
+from jobs.tune_command import SEARCH_HELP, search
+from jobs.walk_forward_command import WALK_FORWARD_HELP, walk_forward
 from nt_ray.errors import NeuralTraderError
 
 INTERRUPTED = 130
@@ -57,8 +63,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(config_app, name="config")
+app.add_typer(strategies_app, name="strategies")
+app.command("check", help=CHECK_HELP)(check)
+app.command("compare", help=COMPARE_HELP)(compare)
 app.command("doctor", help=DOCTOR_HELP)(doctor)
 app.command("report", help=REPORT_HELP)(report)
+app.command("search", help=SEARCH_HELP)(search)
+app.command("sweep", help=SWEEP_HELP)(sweep)
+app.command("walk-forward", help=WALK_FORWARD_HELP)(walk_forward)
 
 
 @app.callback(invoke_without_command=True)

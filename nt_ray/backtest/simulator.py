@@ -25,6 +25,7 @@ from nt_ray.errors import BadInputError, StrategyError
 from nt_ray.market.bars import CLOSE, VOLUME, BarPanel
 from nt_ray.portfolio.sizing import SizingParams, target_lots, volatility_path
 from nt_ray.strategies.base import STEP_TYPE, Strategy
+from nt_ray.strategies.inputs import input_values
 from nt_ray.swarm.messages import TARGET_ONE, WEIGHT_ONE
 from nt_ray.types import MONEY_DECIMALS, QUANTA_PER_UNIT, BoolArray, FloatArray, IntArray
 
@@ -164,7 +165,7 @@ def backtest(
     failure = np.zeros(4)
     executions = _simulate(
         strategy.step, params, np.zeros((len(groups), strategy.state_size(params))), groups,
-        panel.values, tape.ticks, tape.marks(), tape.volumes, tape.closes, volatility,
+        input_values(strategy, panel), tape.ticks, tape.marks(), tape.volumes, tape.closes, volatility,
         tape.close_only, tape.units, tape.lot_sizes, tape.costs, sizing.vector(), cash,
         equity, balance, positions, failure,
     )  # fmt: skip

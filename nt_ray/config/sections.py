@@ -40,6 +40,9 @@ class Data(Section):
     timezone: TimeZone = Field(
         None, description="Time zone of times that are written without one, such as America/New_York."
     )
+    extra: Names = Field(
+        (), description="Further columns of numbers to keep; those that enabled strategies read are kept anyway."
+    )
     adjust: bool = Field(True, description="Scale prices by the adjusted close where the data carry one.")
     missing: Literal["error", "skip"] = Field(
         "error", description="A gap inside a price series: refuse it, or take it for a day without a bar."

@@ -40,15 +40,16 @@ class AgentGroup:
         values: FloatArray,
         find: Callable[[str], Strategy],
         plain: dict[int, PlainAgent] | None = None,
+        fields: Sequence[str] = (),
     ) -> None:
-        """Build the agents; `values` are bars, (T, N, 5); `find` gives a strategy by its name."""
+        """Build the agents; `values` are bars, (T, N, 5 + X), with X extra `fields`; `find` gives strategies."""
         self.specs = tuple(sorted(specs, key=lambda s: s.agent))
         self._plain = dict(plain or {})
         self._values = np.ascontiguousarray(values)
         _check(self.specs, self._values.shape[1])
         names = sorted({s.strategy for s in self.specs if s.agent not in self._plain})
         self._groups = [
-            LaneGroup(find(name), [s for s in self.specs if s.strategy == name and s.agent not in self._plain])
+            LaneGroup(find(name), [s for s in self.specs if s.strategy == name and s.agent not in self._plain], fields)
             for name in names
         ]
         self._layout = Layout(self.specs)
@@ -63,9 +64,10 @@ class AgentGroup:
         return int(self._values.shape[1])
 
     def append(self, values: FloatArray) -> None:
-        """Add new bars, (B, N, 5), at the end of the panel, as live trading does."""
+        """Add new bars, (B, N, 5 + X), at the end of the panel, as live trading does."""
         if values.ndim != 3 or values.shape[1:] != self._values.shape[1:]:
-            raise SwarmSetupError(f"New bars have shape {values.shape}; (B, {self._values.shape[1]}, 5) is needed.")
+            symbols, width = self._values.shape[1:]
+            raise SwarmSetupError(f"New bars have shape {values.shape}; (B, {symbols}, {width}) is needed.")
         self._values = np.concatenate([self._values, values])
 
     def opinions(self, start: int, stop: int) -> tuple[Opinions, tuple[Silence, ...]]:

@@ -32,9 +32,10 @@ class Host:
         values: FloatArray,
         find: Callable[[str], Strategy],
         plain: dict[int, PlainAgent] | None = None,
+        fields: Sequence[str] = (),
     ) -> None:
         self.number = number
-        self._group = AgentGroup(specs, values, find, plain)
+        self._group = AgentGroup(specs, values, find, plain, fields)
         self._gossip: GossipNode | None = None
         self._flood: FloodNode | None = None
         self._defers = {s.agent for s in specs if s.defers}

@@ -49,8 +49,10 @@ class InProcessTransport:
         *,
         plain: Mapping[int, PlainAgent] | None = None,
         faults: Sequence[Fault] = (),
+        fields: Sequence[str] = (),
     ) -> None:
         self._values = values
+        self._fields = tuple(fields)
         self._find = find
         self._plain = dict(plain or {})
         self._members = dict(enumerate(partition(specs, hosts)))
@@ -126,7 +128,7 @@ class InProcessTransport:
     def _start(self, number: int) -> None:
         specs = self._members[number]
         plain = {s.agent: self._plain[s.agent] for s in specs if s.agent in self._plain}
-        self._hosts[number] = Host(number, specs, self._values, self._find, plain)
+        self._hosts[number] = Host(number, specs, self._values, self._find, plain, self._fields)
 
     def _failure(self, host: int, fault: str | None, args: Sequence[Any]) -> HostFailure | None:
         if host not in self._hosts:

@@ -11,12 +11,12 @@ import numpy as np
 from numba import float64, int64, njit, types
 
 from nt_ray.strategies.base import STEP_TYPE, Strategy
+from nt_ray.strategies.inputs import input_columns
 from nt_ray.swarm.failures import SwarmSetupError
 from nt_ray.swarm.messages import AgentSpec
 from nt_ray.types import FloatArray, IntArray
 
 BARS = types.Array(float64, 3, "C", readonly=True)
-FIELD_COUNT = 5
 REBUILD_BARS = 256
 """Bars run at a time when states are rebuilt after a failure."""
 
@@ -25,6 +25,7 @@ REBUILD_BARS = 256
     int64(
         STEP_TYPE,
         BARS,
+        int64[::1],
         int64[:, ::1],
         float64[:, ::1],
         float64[::1],
@@ -42,6 +43,7 @@ REBUILD_BARS = 256
 def run_lanes(
     step: object,
     values: FloatArray,
+    fields: IntArray,
     symbols: IntArray,
     params: FloatArray,
     states: FloatArray,
@@ -58,7 +60,9 @@ def run_lanes(
     Parameters
     ----------
     values
-        (T, N, 5) bars.
+        (T, N, F) bars.
+    fields
+        Positions in the last axis of what the step sees, in its order.
     symbols, params
         (L, w) panel columns and (L, P) parameters of each lane.
     states, offsets
@@ -67,13 +71,13 @@ def run_lanes(
         (K, L, w) and (K, L), K = stop - start; NaN passes through.
     """
     width = symbols.shape[1]
-    bar = np.empty((width, FIELD_COUNT))
+    bar = np.empty((width, fields.shape[0]))
     for lane in range(first, last):
         state = states[offsets[lane] : offsets[lane + 1]]
         for t in range(start, stop):
             for j in range(width):
-                for f in range(FIELD_COUNT):
-                    bar[j, f] = values[t, symbols[lane, j], f]
+                for f in range(fields.shape[0]):
+                    bar[j, f] = values[t, symbols[lane, j], fields[f]]
             said = step(state, bar, params[lane], targets[t - start, lane])  # type: ignore[operator]
             confidences[t - start, lane] = said
     return last - first
@@ -82,7 +86,8 @@ def run_lanes(
 class LaneGroup:
     """Agents of one strategy: their lanes, states and the bar they have reached."""
 
-    def __init__(self, strategy: Strategy, specs: Sequence[AgentSpec]) -> None:
+    def __init__(self, strategy: Strategy, specs: Sequence[AgentSpec], fields: Sequence[str] = ()) -> None:
+        """Build the lanes; `fields` are the extra fields of the bars they will see."""
         for spec in specs:
             if not spec.symbols or len(spec.symbols) % strategy.width:
                 raise SwarmSetupError(
@@ -96,6 +101,7 @@ class LaneGroup:
                 )
         self.specs = tuple(specs)
         self._step = strategy.step
+        self._fields = input_columns(strategy, fields)
         lanes = [len(s.symbols) // strategy.width for s in specs]
         self.bounds = np.concatenate(([0], np.cumsum(lanes))).astype(np.int64)
         """Lanes of agent i are `bounds[i]` to `bounds[i + 1] - 1`."""
@@ -182,6 +188,7 @@ class LaneGroup:
         run_lanes(
             self._step,
             values,
+            self._fields,
             self.symbols,
             self._params,
             self._states,

@@ -1,9 +1,10 @@
 """From settings to a swarm: the roster, the topology, the rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nt_ray.config import Settings
 from nt_ray.market.bars import BarPanel
+from nt_ray.strategies.loader import preparation, prepared
 from nt_ray.strategies.registry import find
 from nt_ray.swarm.hedge import Hedge
 from nt_ray.swarm.messages import AgentSpec
@@ -17,7 +18,27 @@ from nt_ray.swarm.topology.ring import Ring
 from nt_ray.swarm.topology.star import Star
 from nt_ray.swarm.transport import Transport
 
+OWN_DEFAULTS: Variants = {"default": {}}
+"""Variants of a strategy for which none are named: one, with the defaults of its parameters."""
+
 TOPOLOGIES = ("star", "hierarchical", "ring", "mesh")
+
+
+def fields_to_read(settings: Settings) -> tuple[str, ...]:
+    """Extra columns of the data: those asked for, and those that enabled strategies read and do not make."""
+    wanted = list(settings.data.extra)
+    for name in settings.strategies.enabled:
+        if preparation(name) is None:
+            wanted += [field for field in find(name).inputs if field not in wanted]
+    return tuple(wanted)
+
+
+def prepare_panel(names: Sequence[str], panel: BarPanel) -> BarPanel:
+    """Panel with the fields that strategies from files make for themselves."""
+    for name in names:
+        if any(field not in panel.fields for field in find(name).inputs):
+            panel = prepared(name, panel)
+    return panel
 
 
 def build_roster(settings: Settings, panel: BarPanel) -> tuple[AgentSpec, ...]:
@@ -27,7 +48,9 @@ def build_roster(settings: Settings, panel: BarPanel) -> tuple[AgentSpec, ...]:
         strategy = find(name)
         given = settings.strategies.variants.get(name)
         variants[strategy.name] = (
-            {f"v{i}": values for i, values in enumerate(given)} if given else DEFAULT_VARIANTS[strategy.name]
+            {f"v{i}": values for i, values in enumerate(given)}
+            if given
+            else DEFAULT_VARIANTS.get(strategy.name, OWN_DEFAULTS)
         )
     swarm = settings.swarm
     params = RosterParams(group_size=swarm.group_size, variants=variants, defer=swarm.defer)

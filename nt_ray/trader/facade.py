@@ -24,9 +24,19 @@ from nt_ray.errors import ServiceError
 from nt_ray.market.bars import BarPanel
 from nt_ray.market.source import load_panel
 from nt_ray.reports.record import RunRecord
+from nt_ray.strategies.inputs import input_columns
+from nt_ray.strategies.loader import label as label_of
+from nt_ray.strategies.registry import find
 from nt_ray.swarm.swarm import Swarm
 from nt_ray.swarm.transport import Transport
-from nt_ray.trader.assembly import TOPOLOGIES, build_roster, build_swarm, single_agent
+from nt_ray.trader.assembly import (
+    TOPOLOGIES,
+    build_roster,
+    build_swarm,
+    fields_to_read,
+    prepare_panel,
+    single_agent,
+)
 from nt_ray.trader.desk import Desk
 from nt_ray.trader.planning import account_plans, sizing_params
 from nt_ray.trader.portfolio import Portfolio, RiskReport, analyze, combine
@@ -88,7 +98,9 @@ class NeuralTrader:
             timezone=data.timezone,
             adjust=data.adjust,
             missing=data.missing,
+            extra=fields_to_read(self.settings),
         )
+        self._panel = prepare_panel(self.settings.strategies.enabled, self._panel)
         build_roster(self.settings, self._panel)
         self._facts = self._runtime.start()
 
@@ -100,9 +112,9 @@ class NeuralTrader:
         on_bar: OnBar | None = None,
     ) -> Run:
         """Trade the panel with the configured swarm, or with one agent of one strategy; write the run's folder."""
-        panel = self.panel
+        panel = self.panel if strategy is None else self._prepared_for(strategy)
         specs = build_roster(self.settings, panel) if strategy is None else single_agent(panel, strategy, params)
-        label = "swarm" if strategy is None else specs[0].strategy
+        label = "swarm" if strategy is None else label_of(specs[0].strategy)
         folder = create_run_folder(Path(self.settings.runs), label, self.settings.seed)
         transport = self._runtime.transport(folder.name, panel, specs, self.settings.swarm.hosts)
         swarm = build_swarm(self.settings, panel, specs, transport, self.settings.swarm.topology)
@@ -152,6 +164,12 @@ class NeuralTrader:
         if self._facts is not None:
             self._runtime.shutdown()
             self._facts = None
+
+    def _prepared_for(self, strategy: str) -> BarPanel:
+        """Panel with the fields of one strategy; it becomes the trader's own, with the same bars."""
+        self._panel = prepare_panel((strategy,), self.panel)
+        input_columns(find(strategy), self._panel.fields)
+        return self._panel
 
     def _session(self, name: str, swarm: Swarm, desk: Desk, router: Router, on_bar: OnBar | None) -> Session:
         return Session(

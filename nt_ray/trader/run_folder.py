@@ -9,6 +9,7 @@ import polars as pl
 
 from nt_ray.config import Settings, to_toml
 from nt_ray.errors import ConfigError
+from nt_ray.reports.png import write_png
 from nt_ray.reports.record import RunRecord, summary
 from nt_ray.reports.tear_sheet import write_tear_sheet
 from nt_ray.trader import files
@@ -37,6 +38,7 @@ def write_run(folder: Path, record: RunRecord, settings: Settings, extra: dict[s
     """Write everything that is not written while the run goes on; return the summary."""
     (folder / files.SETTINGS).write_text(to_toml(settings), encoding="utf-8")
     record.trades.write_parquet(folder / files.TRADES)
+    record.trades.write_csv(folder / files.TRADES_CSV)
     record.agents.write_parquet(folder / files.AGENTS)
     pl.DataFrame(
         {
@@ -51,6 +53,7 @@ def write_run(folder: Path, record: RunRecord, settings: Settings, extra: dict[s
     result = {**summary(record), **extra, "folder": str(folder)}
     (folder / files.SUMMARY).write_text(json.dumps(result, indent=2), encoding="utf-8")
     write_tear_sheet(record, folder / files.TEAR_SHEET)
+    write_png(record, folder / files.PICTURE)
     _point_latest(folder)
     return result
 

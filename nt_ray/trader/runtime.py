@@ -56,7 +56,7 @@ class InProcessRuntime:
 
     def transport(self, run: str, panel: BarPanel, specs: Sequence[AgentSpec], hosts: int) -> Transport:
         """Start the hosts of a swarm."""
-        return InProcessTransport(specs, panel.values, find, hosts)
+        return InProcessTransport(specs, panel.values, find, hosts, fields=panel.fields)
 
     def desk(self, run: str, plans: Sequence[AccountPlan], panel: BarPanel) -> Desk:
         """Open accounts."""

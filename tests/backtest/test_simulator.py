@@ -236,8 +236,11 @@ def real() -> BarPanel:
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
 def test_real_data_agree_with_plain_decimals_to_the_last_quantum(real: BarPanel, strategy: Strategy) -> None:
     cash, sizing = Decimal(1_000_000), SizingParams()
-    result = run(real, strategy, sizing=sizing, initial_cash=cash)
-    reference = Reference(real, COSTS, cash).run(strategy, strategy.vector(), range(20), sizing)
+    panel = real
+    for name in strategy.inputs:
+        panel = panel.with_field(name, np.sin(real.closes))
+    result = run(panel, strategy, sizing=sizing, initial_cash=cash)
+    reference = Reference(panel, COSTS, cash).run(strategy, strategy.vector(), range(20), sizing)
     assert len(reference.fills) > 50
     assert_same(result, reference)
 

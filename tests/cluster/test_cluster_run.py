@@ -37,10 +37,7 @@ def test_a_submitted_job_on_three_nodes_trades_as_one_process_does(
     command = [ray, "job", "submit", "--address", three_nodes.dashboard, "--working-dir", str(REPOSITORY)]
     excludes = json.dumps({"excludes": [".venv*", ".git", "runs", "*.sqlite"]})
     entry = [sys.executable, "-m", "jobs.trade", *OPTIONS, "--runs", str(runs), "--hosts", "4"]
-    done = subprocess.run(
-        [*command, "--runtime-env-json", excludes, "--", *entry],
-        capture_output=True, text=True, timeout=240, env={**os.environ}, check=False,
-    )  # fmt: skip
+    done = submit([*command, "--runtime-env-json", excludes, "--", *entry])
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     summary = json.loads((runs / "latest" / "summary.json").read_text())
     assert summary["runtime"] == {"runtime": "ray", "nodes": 3, "cpus": 6.0}
@@ -71,6 +68,16 @@ def test_a_killed_node_a_killed_host_and_a_killed_account_change_no_trade(
     assert summary["digest"] == undisturbed["digest"]
     for account in ("sim-east", "sim-west"):
         assert_venue_and_journal_agree(folder, account)
+
+
+def submit(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Submit a job and wait for its end; a cluster just started may have no agent yet that takes it."""
+    deadline = time.monotonic() + 60.0
+    while True:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+        if "No available agent" not in done.stdout + done.stderr or time.monotonic() > deadline:
+            return done
+        time.sleep(1.0)
 
 
 def wait_for(look, driver: subprocess.Popen[str], seconds: float = 120.0):

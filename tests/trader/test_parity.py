@@ -3,6 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nt_ray.backtest.simulator import backtest
@@ -14,9 +15,10 @@ from nt_ray.trader.facade import NeuralTrader, Run
 from nt_ray.trader.planning import sizing_params
 
 CASH = Decimal(100_000)
+FIVE = "AAPL,AMD,BAC,BBY,CVX"
 
 
-def settings(tmp_path: Path, source: str, topology: str = "star") -> Settings:
+def settings(tmp_path: Path, source: str, topology: str = "star", symbols: str = "") -> Settings:
     """One venue, and a gate so wide that it denies nothing: the backtest has none."""
     wide = {"max_position_size": 10**9, "max_order_size": 10**9, "max_concentration": 20}
     wide |= {"max_gross_exposure": 20, "max_net_exposure": 20, "max_daily_loss": 1, "max_drawdown": 1}
@@ -25,6 +27,7 @@ def settings(tmp_path: Path, source: str, topology: str = "star") -> Settings:
         {
             "runs": str(tmp_path / "runs"),
             "data.source": source,
+            "data.symbols": symbols,
             "data.start": "2001-01-01",
             "data.end": "2008-12-31",
             "swarm.topology": topology,
@@ -66,13 +69,20 @@ def replayed(run: Run) -> list[tuple[object, ...]]:
     return [*rows, ("equity", *quanta)]
 
 
-@pytest.mark.parametrize("source", ["sp500", "indices", "stocks"])
-@pytest.mark.parametrize("strategy", [s.name for s in STRATEGIES])
+EVERY_SET = ("momentum", "mean_reversion", "pairs")
+CASES = [(s.name, "sp500", FIVE) for s in STRATEGIES if s.name not in EVERY_SET]
+CASES += [(name, source, "") for name in EVERY_SET for source in ("sp500", "indices", "stocks")]
+
+
+@pytest.mark.parametrize(("strategy", "source", "symbols"), CASES)
 def test_one_agent_replayed_equals_the_plain_backtest_trade_by_trade(
-    tmp_path: Path, strategy: str, source: str
+    tmp_path: Path, strategy: str, source: str, symbols: str
 ) -> None:
-    chosen = settings(tmp_path, source)
+    chosen = settings(tmp_path, source, symbols=symbols)
     with NeuralTrader(chosen) as trader:
+        for field in find(strategy).inputs:
+            # The bars of the data with the field that this strategy reads.
+            trader._panel = trader.panel.with_field(field, np.sin(trader.panel.closes))
         run = trader.execute_strategy(strategy)
         expected = plain(trader.panel, strategy, chosen)
     assert run.record.denials == {}

@@ -1,0 +1,1 @@
+"""Programs that run other engines on the same task; each is started with the interpreter of its own environment."""

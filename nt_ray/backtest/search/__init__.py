@@ -1,0 +1,1 @@
+"""Search for parameters: the space, the objective, and what a search leaves behind."""
