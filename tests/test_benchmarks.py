@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,25 +8,26 @@ import pytest
 from benchmarks import event_peers, features_latency
 from benchmarks.memory import Peak, family_of, pss, tree_pss
 
-CHILD = "import sys; held = b'x' * (60 << 20); print(len(held), flush=True); sys.stdin.read()"
+HELD = 60 << 20
+CHILD = f"import sys; held = b'x' * {HELD}; print(len(held), flush=True); sys.stdin.read()"
+PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}], check=True)"
 
 
 def test_memory_of_a_tree_counts_its_children() -> None:
     if not Path("/proc/self/smaps_rollup").exists():
         pytest.skip("this kernel does not tell proportional set sizes")
-    before = tree_pss(os.getpid())
-    with subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        with Peak(os.getpid(), every_s=0.01) as peak:
-            assert child.stdout is not None
-            child.stdout.readline()
-            assert child.pid in family_of(os.getpid())
-            after = tree_pss(os.getpid())
-            assert pss(child.pid) > 60 << 20
-            while peak.bytes < before + (50 << 20):
+    # A tree of its own: other children of this process come and go.
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        family = family_of(parent.pid)
+        assert len(family) == 2
+        assert pss(parent.pid) < HELD < tree_pss(parent.pid)
+        with Peak(parent.pid, every_s=0.01) as peak:
+            while peak.bytes < HELD:
                 pass
-        child.communicate()
-    assert after > before + (50 << 20)
-    assert pss(child.pid) == 0
+        parent.communicate()
+    assert pss(parent.pid) == 0
 
 
 def test_both_passes_of_the_features_benchmark_equal_the_vectorised_features() -> None:
