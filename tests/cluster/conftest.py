@@ -41,6 +41,7 @@ def three_nodes() -> Iterator[Nodes]:
     import ray
     from ray.cluster_utils import Cluster
 
+    # Agents of every Ray of this machine would listen on one port; the one that finds it taken takes no jobs.
     # Jobs resolve the head by the machine's own address; nodes that share a folder would delete each
     # other's unpacked working directories, so each has one of its own (short: socket paths are limited).
     ip = ray.util.get_node_ip_address()
@@ -60,11 +61,15 @@ def three_nodes() -> Iterator[Nodes]:
             "include_dashboard": True,
             "dashboard_host": "127.0.0.1",
             "dashboard_port": port,
+            "dashboard_agent_listen_port": free_port(),
             "_system_config": health,
         },
     )
     try:
-        workers = [cluster.add_node(**common, temp_dir=str(folder)) for folder in folders]
+        workers = [
+            cluster.add_node(**common, temp_dir=str(folder), dashboard_agent_listen_port=free_port())
+            for folder in folders
+        ]
         cluster.wait_for_nodes()
         nodes = [cluster.head_node, *workers]
         yield Nodes(cluster.address, f"http://127.0.0.1:{port}", cluster, nodes)
