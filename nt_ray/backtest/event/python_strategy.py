@@ -63,7 +63,7 @@ class PythonStrategy:
 
     def on_bar(self, context: "Context") -> None:
         """Look at the bar and ask for orders."""
-        raise NotImplementedError(f"{type(self).__name__} has no on_bar. Write one.")
+        raise StrategyError(f"{type(self).__name__} has no on_bar. Write one.")
 
 
 class Context:
