@@ -1,14 +1,15 @@
 """The broker pool: supervises accounts and keeps the routing table. It never stands in an order's path.
 
 Circuits open on reported failures and close on probes, both counted on the session's clock, so a replay fails over the
-same way every time. Beside that the pool looks after its accounts every `period_s` of wall time, for the
+same way every time. Beside that the pool looks after its accounts about every `period_s` of wall time, for the
 health report; that look changes no route.
 """
 
+import dataclasses
+import random
 import threading
 import time
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import ray
@@ -18,6 +19,7 @@ from ray.exceptions import GetTimeoutError, RayActorError
 from actors.calls import settle
 from actors.cluster import NAMESPACE
 from nt_ray.trader.circuit import Switchboard
+from nt_ray.trader.health import Health
 from nt_ray.trader.routing import RoutingTable
 
 PING_TIMEOUT_S = 2.0
@@ -27,11 +29,11 @@ PING_TIMEOUT_S = 2.0
 class BrokerPoolActor:
     """Switchboard and health of the accounts of a run."""
 
-    def __init__(self, actor_names: Mapping[str, str], shares: Mapping[str, Decimal], period_s: float) -> None:
+    def __init__(self, actor_names: Mapping[str, str], table: RoutingTable, period_s: float) -> None:
         """Supervise accounts by the names of their actors, so that a restart finds them again."""
         self._accounts = {name: ray.get_actor(actor, NAMESPACE) for name, actor in actor_names.items()}
-        self._switchboard = Switchboard(shares)
-        self._health: dict[str, dict[str, object]] = {}
+        self._switchboard = Switchboard(table)
+        self._health = dict.fromkeys(actor_names, Health())
         self._stop = threading.Event()
         threading.Thread(target=self._watch, args=(period_s,), daemon=True).start()
 
@@ -48,30 +50,41 @@ class BrokerPoolActor:
         return self._switchboard.probe(now, self._reach)
 
     def health(self) -> dict[str, dict[str, object]]:
-        """Look after every account now: whether it answers, in how many milliseconds, its circuit."""
+        """Look after every account now; return its health and the state of its circuit."""
         self._check()
         states = self._switchboard.states()
-        return {name: {**entry, "circuit": str(states[name])} for name, entry in self._health.items()}
+        return {name: {**dataclasses.asdict(h), "circuit": str(states[name])} for name, h in self._health.items()}
 
     def trips(self) -> int:
         """How often a circuit has opened."""
         return self._switchboard.trips
 
     def _reach(self, account: str) -> bool:
+        return not self._fault(account)
+
+    def _fault(self, account: str) -> str:
+        """Why an account cannot be reached; empty where it can."""
         try:
-            return bool(ray.get(self._accounts[account].reach.remote(), timeout=PING_TIMEOUT_S))
-        except (RayActorError, GetTimeoutError):
-            return False
+            return "" if _answer(self._accounts[account]) else "The venue does not answer."
+        except (RayActorError, GetTimeoutError) as error:
+            return f"The account's actor does not answer: {type(error).__name__}."
 
     def _check(self) -> None:
-        for name in self._accounts:
+        for name, health in self._health.items():
             started = time.perf_counter()
-            up = self._reach(name)
-            self._health[name] = {"up": up, "ms": round((time.perf_counter() - started) * 1e3, 3)}
+            fault = self._fault(name)
+            ms = (time.perf_counter() - started) * 1e3
+            self._health[name] = health.failed(fault) if fault else health.answered(ms)
 
     def _watch(self, period_s: float) -> None:
-        while not self._stop.wait(period_s):
+        # Periods differ a little, so that the pools of many runs do not ask all venues at the same moment.
+        jitter = random.Random()  # noqa: S311  no secret
+        while not self._stop.wait(period_s * jitter.uniform(0.8, 1.2)):
             self._check()
+
+
+def _answer(account: "ActorHandle[Any]") -> bool:
+    return bool(ray.get(account.reach.remote(), timeout=PING_TIMEOUT_S))
 
 
 class RayRouter:
@@ -81,13 +94,13 @@ class RayRouter:
         self,
         run: str,
         actor_names: Mapping[str, str],
-        shares: Mapping[str, Decimal],
+        table: RoutingTable,
         *,
         period_s: float = 30.0,
     ) -> None:
         self._pool: ActorHandle[Any] = BrokerPoolActor.options(  # type: ignore[attr-defined]
             name=f"broker-pool/{run}", namespace=NAMESPACE
-        ).remote(dict(actor_names), dict(shares), period_s)
+        ).remote(dict(actor_names), table, period_s)
         self.table: RoutingTable = self._ask("table")
 
     def failed(self, account: str, now: float) -> RoutingTable:

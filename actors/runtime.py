@@ -1,7 +1,6 @@
 """The trader's runtime on Ray: hosts spread over the nodes, accounts and broker pool as actors."""
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -17,6 +16,7 @@ from nt_ray.swarm.messages import AgentSpec
 from nt_ray.swarm.transport import Transport
 from nt_ray.trader.desk import Desk
 from nt_ray.trader.replay_account import AccountPlan
+from nt_ray.trader.routing import RoutingTable
 from nt_ray.trader.session import Router
 
 
@@ -46,11 +46,11 @@ class RayRuntime:
         """Open each account in an actor on this node."""
         return RayDesk(run, plans, panel)
 
-    def router(self, run: str, desk: Desk, shares: Mapping[str, Decimal]) -> Router:
+    def router(self, run: str, desk: Desk, table: RoutingTable) -> Router:
         """Put a broker pool over the accounts."""
         if not isinstance(desk, RayDesk):
             raise ServiceError("The broker pool supervises actors. Open the desk on the same runtime.")
-        router = RayRouter(run, desk.actor_names, shares)
+        router = RayRouter(run, desk.actor_names, table)
         self._routers.append(router)
         return router
 

@@ -1,6 +1,7 @@
 """Windows of a walk-forward as Ray tasks: bars go into the object store once, and every window is a task of its own.
 
 A window is a function of its study and split, so Ray may repeat it anywhere; results do not depend on where it ran.
+An error of the platform's own, such as a strategy's fault, arrives as what it was on the worker.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,9 +9,11 @@ from dataclasses import fields
 from typing import Any
 
 import ray
+from ray.exceptions import RayTaskError
 
 from nt_ray.backtest.research.splits import Split
 from nt_ray.backtest.research.study import Fit, Study, fit
+from nt_ray.errors import NeuralTraderError
 from nt_ray.strategies.registry import find
 
 
@@ -23,10 +26,20 @@ def over_ray(study: Study, splits: Sequence[Split]) -> Iterator[Fit]:
     try:
         while waiting:
             done, waiting = ray.wait(waiting)
-            yield ray.get(done[0])
+            yield _answered(done[0])
     finally:
         for ref in waiting:
             ray.cancel(ref)
+
+
+def _answered(ref: Any) -> Fit:
+    try:
+        found: Fit = ray.get(ref)
+    except RayTaskError as error:
+        if isinstance(error.cause, NeuralTraderError):
+            raise error.cause from None
+        raise
+    return found
 
 
 @ray.remote(num_cpus=1, max_retries=3)

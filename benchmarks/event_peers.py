@@ -3,8 +3,10 @@
 Every ten bars the strategy cancels what works and enters one order: flat, a limit to buy 5 ticks below the close;
 long, a stop to sell 8 ticks below it. Bars open where the one before closed, so no price is jumped over and every
 engine has to fill at the very same ticks. Each engine's fills are compared before any time is printed: where one
-differs, nothing is. Timed is the run alone, with bars in memory in each engine's own form. The peers run in
-environments of their own (`sh benchmarks/event_peers.sh` makes them); one that is not there is left out and named.
+differs, nothing is. Timed is the run alone, with bars in memory in each engine's own form, each engine in its fastest
+configuration: no logs, no risk checks, no analysis after the run, and a strategy that keeps its own order and position
+where asking the engine costs more. The peers run in environments of their own (`sh benchmarks/event_peers.sh` makes
+them); one that is not there is left out and named. NautilusTrader 2 needs Python 3.12; without it version 1 runs.
 
     python -m benchmarks.event_peers [--bars 100000] [--repeats 5] [--peers .venv-peers] [--json FILE]
 """
@@ -16,6 +18,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,8 +30,8 @@ from nt_ray.backtest.event.market import Market, Terms
 from nt_ray.backtest.event.python_strategy import Context, PythonStrategy
 from nt_ray.backtest.event.result import EventResult
 from nt_ray.backtest.event.simulate import simulate_orders, simulate_python
-from nt_ray.backtest.event.tables import FILL_ROW, FILL_SIDE, FILL_TICKS
 from nt_ray.brokers.simulated.matching import Costs
+from nt_ray.brokers.simulated.tables import FILL_ROW, FILL_SIDE, FILL_TICKS
 from nt_ray.market.bars import CLOSE, BarPanel, Instrument
 from nt_ray.strategies.order_step import (
     ACCOUNT_OPEN,
@@ -49,10 +52,23 @@ TICK = Decimal("0.01")
 CASH = Decimal(1_000_000_000)
 NO_COSTS = Costs(commission_bps=Decimal(0), slippage_bps=Decimal(0), volume_share=Decimal(1))
 RULES = Market(terms=Terms(costs=NO_COSTS))
-PEERS = {"NautilusTrader 1.221.0": "nautilus", "backtesting.py 0.6.6": "backtesting"}
+COMPILED, PYTHON = "compiled step", "Python on_bar"
+NAUTILUS = ("NautilusTrader 2.0.0rc6", "NautilusTrader 1.221.0")
+PEERS = {NAUTILUS[0]: "nautilus2", NAUTILUS[1]: "nautilus", "backtesting.py 0.6.6": "backtesting"}
+LEAST = {COMPILED: 30.0, PYTHON: 1.2}
+"""Targets: how many times NautilusTrader's bars a second."""
 PROGRAMS = Path(__file__).parent / "peers"
 
 Fills = list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRun:
+    """Seconds, fills and number of orders of a peer's run."""
+
+    seconds: float
+    fills: Fills
+    orders: int
 
 
 @njit(ORDER_STEP_SIGNATURE, cache=True, nogil=True)
@@ -123,34 +139,40 @@ def ours(panel: BarPanel) -> dict[str, Callable[[], EventResult]]:
     """Both ways through the event simulator."""
     compiled = OrderStrategy("orders", "Limit in, stop out.", (), lambda _: 1, step)
     return {
-        "compiled step": lambda: simulate_orders(panel, compiled, market=RULES, initial_cash=CASH),
-        "Python on_bar": lambda: simulate_python(panel, Orders(), market=RULES, initial_cash=CASH),
+        COMPILED: lambda: simulate_orders(panel, compiled, market=RULES, initial_cash=CASH),
+        PYTHON: lambda: simulate_python(panel, Orders(), market=RULES, initial_cash=CASH),
     }
 
 
-def peer(name: str, folder: Path, path: Path) -> tuple[float, Fills] | None:
-    """Seconds and fills of one run of a peer; None where it is not installed."""
-    python = folder / name / "bin" / "python"
-    if not python.exists():
-        return None
+def installed(folder: Path) -> dict[str, str]:
+    """Peers that are there, by label; of NautilusTrader the newest."""
+    found = {label: name for label, name in PEERS.items() if (folder / name / "bin" / "python").exists()}
+    if all(label in found for label in NAUTILUS):
+        del found[NAUTILUS[1]]
+    return found
+
+
+def peer(name: str, folder: Path, path: Path) -> PeerRun:
+    """One run of a peer in a process of its own; the first there warms up and is not timed."""
     numbers = [str(n) for n in (EVERY, BELOW, STOP, 2)]
-    command = [str(python), str(PROGRAMS / f"{name}_orders.py"), str(path), *numbers]
+    command = [str(folder / name / "bin" / "python"), str(PROGRAMS / f"{name}_orders.py"), str(path), *numbers]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         message = f"{name} failed: {done.stderr.strip()[-2000:]}"
         raise SystemExit(message)
     answer = json.loads(done.stdout.splitlines()[-1])
-    # The first run in a process warms up.
-    return float(answer["seconds"][-1]), answer["fills"]
+    return PeerRun(float(answer["seconds"][-1]), answer["fills"], int(answer["orders"]))
 
 
 def measure(bars: int, repeats: int, folder: Path) -> dict[str, Any]:
     """Run all of them in turn; check the fills; return the figures."""
     ticks = walk(bars)
     panel = panel_of(ticks)
-    calls = ours(panel)
-    expected: dict[str, Fills] = {name: fills_of(call()) for name, call in calls.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in (*calls, *PEERS)}
+    calls, peers = ours(panel), installed(folder)
+    first = {name: call() for name, call in calls.items()}
+    fills = {name: fills_of(result) for name, result in first.items()}
+    orders = {name: len(result.orders) for name, result in first.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in (*calls, *peers)}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "ticks.npy"
         np.save(path, ticks)
@@ -159,26 +181,37 @@ def measure(bars: int, repeats: int, folder: Path) -> dict[str, Any]:
                 began = time.perf_counter()
                 call()
                 seconds[name].append(time.perf_counter() - began)
-            for label, name in PEERS.items():
-                found = peer(name, folder, path)
-                if found is not None:
-                    seconds[label].append(found[0])
-                    expected[label] = found[1]
-    _check(expected)
-    rows = {name: _row(taken, bars) for name, taken in seconds.items() if taken}
-    missing = [name for name, taken in seconds.items() if not taken]
+            for label, name in peers.items():
+                run = peer(name, folder, path)
+                seconds[label].append(run.seconds)
+                fills[label], orders[label] = run.fills, run.orders
+    _check(fills)
+    rows = {name: _row(taken, bars, orders[name]) for name, taken in seconds.items()}
     return {
         "bars": bars,
-        "fills": len(expected["compiled step"]),
+        "fills": len(fills[COMPILED]),
         "repeats": repeats,
         "engines": rows,
-        "not_installed": missing,
+        "times_nautilus": _ratios(rows),
+        "not_installed": _missing(rows),
         "load_1min": round(os.getloadavg()[0], 2),
     }
 
 
+def _missing(rows: dict[str, dict[str, float]]) -> list[str]:
+    """Peers that did not run; one NautilusTrader is enough."""
+    satisfied = NAUTILUS if any(label in rows for label in NAUTILUS) else ()
+    return [label for label in PEERS if label not in rows and label not in satisfied]
+
+
+def _ratios(rows: dict[str, dict[str, float]]) -> dict[str, float]:
+    """How many times NautilusTrader's bars a second; nothing where it is not installed."""
+    against = next((rows[label]["seconds"] for label in NAUTILUS if label in rows), None)
+    return {} if against is None else {name: round(against / rows[name]["seconds"], 2) for name in LEAST}
+
+
 def _check(fills: dict[str, Fills]) -> None:
-    reference = fills["compiled step"]
+    reference = fills[COMPILED]
     for name, found in fills.items():
         if found != reference:
             at = next((i for i, (a, b) in enumerate(zip(found, reference, strict=False)) if a != b), None)
@@ -187,11 +220,12 @@ def _check(fills: dict[str, Fills]) -> None:
             raise SystemExit(message)
 
 
-def _row(seconds: list[float], bars: int) -> dict[str, float]:
+def _row(seconds: list[float], bars: int, orders: int) -> dict[str, float]:
     low, middle, high = np.quantile(seconds, (0.25, 0.5, 0.75))
     return {
         "seconds": round(float(middle), 4),
         "bars_per_s": round(bars / float(middle)),
+        "orders_per_bar": round(orders / bars, 4),
         "spread": round(float((high - low) / middle), 3),
     }
 
@@ -208,7 +242,12 @@ def main() -> None:
     print(f"{result['bars']:,} bars, {result['fills']:,} fills, the same in all; median of {result['repeats']} runs")
     for name, row in result["engines"].items():
         note = "   spread above 15 %: the machine was busy" if row["spread"] > 0.15 else ""
-        print(f"  {name:<24}{row['seconds']:>10.4f} s{row['bars_per_s']:>14,} bars/s{note}")
+        print(
+            f"  {name:<24}{row['seconds']:>10.4f} s{row['bars_per_s']:>14,} bars/s"
+            f"{row['orders_per_bar']:>9.3f} orders/bar{note}"
+        )
+    for name, ratio in result["times_nautilus"].items():
+        print(f"  {name:<24}{ratio:>10.2f} times NautilusTrader, target {LEAST[name]:g}")
     for name in result["not_installed"]:
         print(f"  {name:<24} is not installed: sh benchmarks/event_peers.sh")
     if options.json:

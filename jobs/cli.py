@@ -8,39 +8,31 @@ code: 2 for bad input, 130 for an interrupt. Heavy packages are imported inside 
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from jobs.account_command import account_app
+from jobs.backtest_command import BACKTEST_HELP, backtest
+from jobs.brokers_command import brokers_app
+from jobs.chaos_command import CHAOS_HELP, chaos
 from jobs.check_command import CHECK_HELP, check
 from jobs.compare_command import COMPARE_HELP, compare
 from jobs.config_command import config_app
 from jobs.doctor_command import DOCTOR_HELP, doctor
-from jobs.options import (
-    AsJson,
-    Browse,
-    Cash,
-    ConfigFile,
-    End,
-    Hosts,
-    Progress,
-    Rule,
-    Runs,
-    Seed,
-    SetValues,
-    Source,
-    Start,
-    Symbols,
-    Topology,
-    help_text,
-    overrides_from,
-)
+from jobs.journal_command import journal_app
+from jobs.options import AsJson, Browse, Hosts, Progress, Rule, Topology, by_settings, help_text
+from jobs.order_command import order_app
 from jobs.report_command import REPORT_HELP, report
+from jobs.simulate_command import simulate_app
 from jobs.strategies_command import strategies_app
 from jobs.sweep_command import SWEEP_HELP, sweep
 from jobs.tune_command import SEARCH_HELP, search
 from jobs.walk_forward_command import WALK_FORWARD_HELP, walk_forward
 from nt_ray.errors import NeuralTraderError
+
+if TYPE_CHECKING:
+    from nt_ray.config import Settings
 
 INTERRUPTED = 130
 
@@ -62,8 +54,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(account_app, name="account")
+app.add_typer(brokers_app, name="brokers")
 app.add_typer(config_app, name="config")
+app.add_typer(journal_app, name="journal")
+app.add_typer(order_app, name="order")
+app.add_typer(simulate_app, name="simulate")
 app.add_typer(strategies_app, name="strategies")
+app.command("backtest", help=BACKTEST_HELP)(backtest)
+app.command("chaos", help=CHAOS_HELP)(chaos)
 app.command("check", help=CHECK_HELP)(check)
 app.command("compare", help=COMPARE_HELP)(compare)
 app.command("doctor", help=DOCTOR_HELP)(doctor)
@@ -80,39 +79,17 @@ def _without_command(context: typer.Context) -> None:
 
 
 @app.command("run", help=RUN_HELP)
+@by_settings(topology="swarm.topology", rule="swarm.rule", hosts="swarm.hosts")
 def run(
-    config: ConfigFile = None,
+    settings: "Settings",
     topology: Topology = None,
     rule: Rule = None,
     hosts: Hosts = None,
-    source: Source = None,
-    symbols: Symbols = None,
-    start: Start = None,
-    end: End = None,
-    cash: Cash = None,
-    seed: Seed = None,
-    runs: Runs = None,
-    set_values: SetValues = None,
     as_json: AsJson = False,
     progress: Progress = True,
     browse: Browse = None,
 ) -> int:
     """Trade as the options, the environment and the file say."""
-    named = {
-        "swarm.topology": topology,
-        "swarm.rule": rule,
-        "swarm.hosts": hosts,
-        "data.source": source,
-        "data.symbols": symbols,
-        "data.start": start,
-        "data.end": end,
-        "account.initial_cash": cash,
-        "seed": seed,
-        "runs": runs,
-    }
-    from nt_ray.config import load_settings
-
-    settings = load_settings(config, overrides_from(named, set_values))
     from jobs import trade
 
     return trade.run(settings, as_json=as_json, progress=progress, browse=browse)

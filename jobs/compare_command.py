@@ -47,7 +47,8 @@ def _print(data: dict[str, Any]) -> None:
     for key, name, kind in SHOWN:
         table.add_row(name, *(_cell(run[key], ".2%" if kind == "percent" else ".2f") for run in data["runs"]))
     for key, name, decimals in WHOLE:
-        table.add_row(f"{name}, whole run", *(_cell(run[key], f",.{decimals}f") for run in data["runs"]))
+        if any(run[key] for run in data["runs"]):
+            table.add_row(f"{name}, whole run", *(_cell(run[key], f",.{decimals}f") for run in data["runs"]))
     for key, values in data["settings"].items():
         table.add_row(key, *("–" if v is None else str(v) for v in values))
     console = Console()

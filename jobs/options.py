@@ -1,8 +1,12 @@
-"""Options that several commands share, and how they become overrides of settings."""
+"""Options that several commands share, and how they become settings."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
@@ -19,6 +23,17 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Answer with one
 Progress: TypeAlias = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress.")]
 Browse: TypeAlias = Annotated[
     bool | None, typer.Option("--open/--no-open", help="Open the tear sheet; by default at a screen only.")
+]
+
+StrategyName: TypeAlias = Annotated[
+    str, typer.Argument(metavar="STRATEGY", help="A strategy's name or alias, or file.py:Object.")
+]
+Params: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUES", help="Values 1,2,3 or low:high:step, ends included; repeat it."),
+]
+Values: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
 ]
 
 # Values of these stay text: the settings tree reads and checks them, as it does for `--set`.
@@ -58,3 +73,69 @@ def overrides_from(named: Mapping[str, str | None], set_values: list[str] | None
             raise BadInputError(f"--set {text} has no KEY=VALUE form. Write it like --set swarm.hosts=8.")
         overrides[key.strip()] = value
     return overrides
+
+
+def amount(option: str, text: str) -> Decimal:
+    """Read the number of an option, exactly."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise BadInputError(f"{option} {text} is no number. Write it like {option} 0.5.")
+    return value
+
+
+def day(option: str, text: str) -> date:
+    """Read the day of an option."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInputError(f"{option} {text} is no day. Write it like {option} 2012-12-31.") from None
+
+
+SHARED: Final[Mapping[str, tuple[Any, str | None]]] = {
+    "config": (ConfigFile, None),
+    "source": (Source, "data.source"),
+    "symbols": (Symbols, "data.symbols"),
+    "start": (Start, "data.start"),
+    "end": (End, "data.end"),
+    "cash": (Cash, "account.initial_cash"),
+    "seed": (Seed, "seed"),
+    "runs": (Runs, "runs"),
+    "set_values": (SetValues, None),
+}
+"""Options of every command that works by the settings: their types, and the keys that they set."""
+
+
+def by_settings(**keys: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a command take `settings`: it gets the options of `SHARED`, which are read, checked and handed over as one.
+
+    `keys` are settings that options of the command's own set, by the name of the option; their values stay text.
+    """
+
+    def wrap(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = {n: p for n, p in inspect.signature(command).parameters.items() if n != "settings"}
+        shared = {
+            name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+            for name, (kind, _) in SHARED.items()
+        }
+
+        @wraps(command)
+        def run(**given: Any) -> Any:
+            from nt_ray.config import load_settings
+
+            taken = {name: given.pop(name, None) for name in shared}
+            named = {key: taken[name] for name, (_, key) in SHARED.items() if key is not None}
+            named |= {key: given.pop(name) for name, key in keys.items()}
+            return command(load_settings(taken["config"], overrides_from(named, taken["set_values"])), **given)
+
+        # How to answer comes last in the help, after what to do.
+        ordered = sorted((own | shared).values(), key=lambda p: p.annotation in (AsJson, Progress, Browse))
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in ordered]
+        vars(run)["__signature__"] = inspect.Signature(parameters)
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        del vars(run)["__wrapped__"]
+        return run
+
+    return wrap

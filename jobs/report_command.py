@@ -22,7 +22,9 @@ def report(folder: Folder = Path("runs/latest"), as_json: AsJson = False) -> Non
     """Show the summary of a finished run."""
     from rich.console import Console
 
+    from jobs.backtest_summary import print_backtest
     from jobs.summary import print_summary
+    from nt_ray.trader.event_run import KIND
     from nt_ray.trader.files import SUMMARY
 
     path = folder / SUMMARY
@@ -38,4 +40,4 @@ def report(folder: Folder = Path("runs/latest"), as_json: AsJson = False) -> Non
     if as_json:
         typer.echo(text)
     else:
-        print_summary(Console(), summary)
+        (print_backtest if summary.get("kind") == KIND else print_summary)(Console(), summary)

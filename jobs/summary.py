@@ -14,7 +14,7 @@ RATIO = ("sharpe", "sortino", "calmar")
 
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """Print the tables and counts of a run."""
-    console.print(_performance(summary))
+    console.print(performance(summary))
     console.print(_topologies(summary["swarm"]))
     denials = ", ".join(f"{rule} {n:,}" for rule, n in sorted(summary["denials"].items())) or "none"
     latency = summary["latency_ms"]
@@ -37,7 +37,8 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     console.print(f"\ntear sheet: {summary['folder']}/{TEAR_SHEET}", soft_wrap=True)
 
 
-def _performance(summary: Mapping[str, Any]) -> Table:
+def performance(summary: Mapping[str, Any]) -> Table:
+    """Measures of a run beside those of its benchmark."""
     table = Table(title=f"{summary['name']}, {summary['start'][:10]} to {summary['end'][:10]}")
     table.add_column("")
     table.add_column("strategy", justify="right")

@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,12 +15,13 @@ from typing import Any
 import polars as pl
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from actors.environment import prepare
+from jobs.progress import counting
 from nt_ray.backtest.sweep.chunk import ChunkTotals, ChunkWork
 from nt_ray.backtest.sweep.engine import OnChunk, chunk_size, conduct
+from nt_ray.backtest.sweep.measures import LESS_IS_BETTER
 from nt_ray.backtest.sweep.plan import SweepPlan
 from nt_ray.backtest.sweep.result import SweepResult, check_metric
 from nt_ray.backtest.sweep.store import SweepStore
@@ -29,6 +29,11 @@ from nt_ray.strategies.loader import label
 
 WORKERS = 8
 """Workers that the size of chunks is made for, whatever the cluster: the same sweep has the same chunks anywhere."""
+
+PAGE = "sweep.html"
+
+MOST_ON_PAGE = 20_000
+"""Combinations on a page."""
 
 SHOWN = ("sharpe", "cagr", "max_drawdown", "trades", "turnover")
 FORMS = {
@@ -65,12 +70,13 @@ def run(plan: SweepPlan, options: SweepOptions, *, as_json: bool = False, progre
     size = chunk_size(plan, WORKERS, options.chunk)
     store = SweepStore.open(plan, size, folder, fresh=not options.resume)
     started = time.perf_counter()
-    with _progress(console, shown=progress) as on_chunk:
+    with counting(console, "sweeping", shown=progress) as on_chunk:
         runs = _runs(plan, store, options, on_chunk)
     seconds = time.perf_counter() - started
     result = SweepResult(plan, runs)
     summary = _summary(result, options, store.folder, seconds)
     store.finish(runs, summary)
+    _write_page(result, options.metric, store.folder / PAGE)
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -121,6 +127,27 @@ def _summary(result: SweepResult, options: SweepOptions, folder: Path, seconds: 
     }
 
 
+def _write_page(result: SweepResult, metric: str, path: Path) -> None:
+    """Draw heat maps and parallel coordinates; of a very large sweep every so manieth by rank, the best among them."""
+    from nt_ray.reports.sweep import write_sweep
+
+    plan = result.plan
+    # The page takes more for better.
+    by = "sharpe" if metric in LESS_IS_BETTER else metric
+    ranked = result.combinations(by)
+    names = [p.name for p in plan.strategy.parameters]
+    varied = [name for name in names if ranked[name].n_unique() > 1] or names[:1]
+    shown = ranked.gather_every(max(1, -(-ranked.height // MOST_ON_PAGE)))
+    title = f"{label(plan.strategy.name)}: sweep of {plan.combinations:,} combinations on {plan.panel.name}"
+    write_sweep(
+        shown.drop("runs", "failed", *(name for name in names if name not in varied)),
+        varied,
+        path,
+        title=title,
+        metric=by,
+    )
+
+
 def _show(console: Console, result: SweepResult, options: SweepOptions, summary: dict[str, Any]) -> None:
     plan = result.plan
     best = result.combinations(options.metric, options.top)
@@ -135,7 +162,7 @@ def _show(console: Console, result: SweepResult, options: SweepOptions, summary:
     console.print(table)
     console.print(
         f"{plan.combinations:,} combinations x {len(plan.columns)} accounts, {summary['failed']:,} runs failed, "
-        f"{summary['seconds']:.1f} s\n{summary['folder']}",
+        f"{summary['seconds']:.1f} s\npage: {summary['folder']}/{PAGE}",
         soft_wrap=True,
     )
     for failure in summary["failures"][:3]:
@@ -144,21 +171,6 @@ def _show(console: Console, result: SweepResult, options: SweepOptions, summary:
 
 def _cell(metric: str, value: float | Decimal | None) -> str:
     return "undefined" if value is None else format(value, FORMS.get(metric, ".2%"))
-
-
-@contextmanager
-def _progress(console: Console, *, shown: bool) -> Iterator[OnChunk | None]:
-    if not shown:
-        yield None
-        return
-    columns = (TextColumn("sweeping"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("sweeping", total=None)
-
-        def on_chunk(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield on_chunk
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@
 """
 
 import json
-import os
 import sys
-import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -23,6 +21,7 @@ from rich.progress import (
 )
 
 from actors.environment import prepare
+from jobs.screen import show_page
 from jobs.summary import print_summary
 from nt_ray.config import Settings
 from nt_ray.trader.facade import NeuralTrader
@@ -50,15 +49,8 @@ def run(settings: Settings, *, as_json: bool = False, progress: bool = True, bro
         typer.echo(json.dumps(result.summary))
     else:
         print_summary(console, result.summary)
-    if browse or (browse is None and not as_json and _has_screen()):
-        webbrowser.open((result.folder / TEAR_SHEET).as_uri())
+    show_page(result.folder / TEAR_SHEET, browse=browse, as_json=as_json)
     return 0
-
-
-def _has_screen() -> bool:
-    if not sys.stdout.isatty():
-        return False
-    return sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
 
 
 @contextmanager

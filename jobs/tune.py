@@ -37,6 +37,9 @@ ALGORITHMS: Final = ("random", "optuna", "asha", "pbt")
 GENERATION: Final = 8
 """Candidates that TPE proposes before it learns from them; fixed, so that results do not depend on the machine."""
 
+STARTUP: Final = 10
+"""Candidates that TPE draws evenly before it proposes."""
+
 OnEvaluation = Callable[[Evaluation], None]
 
 
@@ -185,7 +188,7 @@ def _tpe(space: SearchSpace, plan: Plan) -> ConcurrencyLimiter:
 
     # Refused combinations are unlikely to repeat: their score is the worst there is.
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = optuna.samplers.TPESampler(seed=plan.seed, n_startup_trials=min(10, plan.trials))
+    sampler = optuna.samplers.TPESampler(seed=plan.seed, n_startup_trials=min(STARTUP, plan.trials))
     distributions = {f"values/{name}": _distribution(domain) for name, domain in space.domains.items()}
     inner = OptunaSearch(distributions, metric="score", mode="max", sampler=sampler)
     return ConcurrencyLimiter(inner, max_concurrent=GENERATION, batch=True)

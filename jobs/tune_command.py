@@ -2,27 +2,12 @@
 
 import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.options import (
-    AsJson,
-    Cash,
-    ConfigFile,
-    End,
-    Progress,
-    Runs,
-    Seed,
-    SetValues,
-    Source,
-    Start,
-    Symbols,
-    help_text,
-    overrides_from,
-)
+from jobs.options import AsJson, Progress, StrategyName, by_settings, day, help_text
 from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -57,8 +42,10 @@ Resume = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of a
 Top = Annotated[int, typer.Option(min=1, help="Candidates to show and to measure on the held-out rest.")]
 
 
+@by_settings()
 def search(
-    strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help="Name of the strategy.")],
+    settings: "Settings",
+    strategy: StrategyName,
     param: Params,
     algorithm: Algorithm = "random",
     trials: Trials = 50,
@@ -67,39 +54,19 @@ def search(
     windows: Windows = 5,
     top: Top = 20,
     resume: Resume = None,
-    config: ConfigFile = None,
-    source: Source = None,
-    symbols: Symbols = None,
-    start: Start = None,
-    end: End = None,
-    cash: Cash = None,
-    seed: Seed = None,
-    runs: Runs = None,
-    set_values: SetValues = None,
     as_json: AsJson = False,
     progress: Progress = True,
 ) -> int:
     """Search and report."""
     from nt_ray.backtest.search.objective import check_goal
     from nt_ray.backtest.search.space import parse_space
-    from nt_ray.config import load_settings
     from nt_ray.strategies.registry import find
 
     space = parse_space(find(strategy), param)
     check_goal(metric)
-    named = {
-        "data.source": source,
-        "data.symbols": symbols,
-        "data.start": start,
-        "data.end": end,
-        "account.initial_cash": cash,
-        "seed": seed,
-        "runs": runs,
-    }
-    settings = load_settings(config, overrides_from(named, set_values))
     if resume is not None and not resume.is_dir():
         raise BadInputError(f"--resume {str(resume)!r} is no folder. Give the folder of a search.")
-    objective = _objective(settings, space)
+    objective = _objective(settings, strategy, space)
     wanted = {"algorithm": algorithm, "trials": trials, "goal": metric, "windows": windows, "seed": settings.seed}
     summary, frame = _run(settings, objective, space, wanted, train_until, resume, top, as_json, progress)
     if as_json:
@@ -111,21 +78,12 @@ def search(
     return 0
 
 
-def _objective(settings: "Settings", space: "SearchSpace") -> "Objective":
+def _objective(settings: "Settings", name: str, space: "SearchSpace") -> "Objective":
     from nt_ray.backtest.search.objective import Objective
-    from nt_ray.market.source import load_panel
+    from nt_ray.trader.data import bars_for
     from nt_ray.trader.planning import account_plans, sizing_params
 
-    data = settings.data
-    panel = load_panel(
-        data.source,
-        symbols=data.symbols or None,
-        start=_midnight(str(data.start)) if data.start else None,
-        end=_last_moment(str(data.end)) if data.end else None,
-        timezone=data.timezone,
-        adjust=data.adjust,
-        missing=data.missing,
-    )
+    panel = bars_for(settings.data, name, space.strategy.inputs)
     costs = account_plans(settings, Path(settings.runs))[0].costs
     return Objective(panel, space.strategy, sizing_params(settings), costs, settings.account.initial_cash)
 
@@ -151,12 +109,13 @@ def _run(
     from nt_ray.backtest.search.result import CANDIDATES, EvaluationLog, candidates
     from nt_ray.reports.record import to_plain
     from nt_ray.reports.sweep import write_sweep
+    from nt_ray.strategies.loader import label
+    from nt_ray.trader.data import last_moment
     from nt_ray.trader.run_folder import create_run_folder
 
-    until = None if train_until is None else _last_moment(train_until)
+    until = None if train_until is None else last_moment(day("--train-until", train_until))
     plan = Plan(**wanted, training=training_rows(objective.panel, until))
-    label = f"search-{space.strategy.name}"
-    folder = resume or create_run_folder(Path(settings.runs), label, plan.seed)
+    folder = resume or create_run_folder(Path(settings.runs), f"search-{label(space.strategy.name)}", plan.seed)
     log = EvaluationLog(folder, identity(objective))
     began = time.perf_counter()
     ray = settings.ray
@@ -248,17 +207,3 @@ def _deflated(
     # The kept ratios are annualised; the deflation counts in bars.
     variance = float(np.var(ratios / np.sqrt(objective.panel.periods_per_year), ddof=1))
     return {"tried": tried, "deflated_sharpe": deflated_sharpe(sample, tried, variance)}
-
-
-def _midnight(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInputError(f"{text!r} is no day. Write it like 2012-12-31.") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _last_moment(text: str) -> datetime:
-    moment = _midnight(text)
-    whole_day = len(text) <= len("2012-12-31")
-    return moment.replace(hour=23, minute=59, second=59, microsecond=999999) if whole_day else moment

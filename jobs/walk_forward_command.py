@@ -4,35 +4,19 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from jobs.options import (
-    AsJson,
-    Cash,
-    ConfigFile,
-    End,
-    Progress,
-    Runs,
-    Seed,
-    SetValues,
-    Source,
-    Start,
-    Symbols,
-    help_text,
-    overrides_from,
-)
+from jobs.options import AsJson, Params, Progress, StrategyName, by_settings, help_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from nt_ray.backtest.research.study import Mapper, Study
-    from nt_ray.backtest.research.walk_forward import OnWindow, WalkForward
+    from nt_ray.backtest.research.walk_forward import WalkForward
     from nt_ray.config import Settings
-    from nt_ray.market.bars import BarPanel
 
 WALK_FORWARD_HELP = help_text(
     "Choose a strategy's parameters on past bars, trade those that follow with them, window after window, and report "
@@ -46,11 +30,6 @@ REPORT, PAGE, WINDOWS, EQUITY, SETTINGS = (
     "research.json", "walk-forward.html", "windows.parquet", "equity.parquet", "settings.toml",
 )  # fmt: skip
 
-Name: TypeAlias = Annotated[str, typer.Argument(metavar="STRATEGY", help="Strategy, by name.")]
-Params: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option("--param", metavar="NAME=VALUES", help="LOW:HIGH:STEP, both ends included, or A,B,C; repeated."),
-]
 Train: TypeAlias = Annotated[int, typer.Option(min=2, help="Bars to fit on.")]
 Test: TypeAlias = Annotated[int, typer.Option(min=1, help="Bars to judge on.")]
 Step: TypeAlias = Annotated[int | None, typer.Option(min=1, help="Bars between windows; the test bars if not given.")]
@@ -68,8 +47,10 @@ OnRay: TypeAlias = Annotated[
 ]
 
 
+@by_settings()
 def walk_forward(
-    strategy: Name,
+    settings: "Settings",
+    strategy: StrategyName,
     param: Params = None,
     train: Train = 756,
     test: Test = 252,
@@ -80,46 +61,28 @@ def walk_forward(
     metric: Metric = "sharpe",
     workers: Workers = None,
     on_ray: OnRay = False,
-    config: ConfigFile = None,
-    source: Source = None,
-    symbols: Symbols = None,
-    start: Start = None,
-    end: End = None,
-    cash: Cash = None,
-    seed: Seed = None,
-    runs: Runs = None,
-    set_values: SetValues = None,
     as_json: AsJson = False,
     progress: Progress = True,
 ) -> None:
     """Walk forward, write a folder and print what was found."""
-    named = {
-        "data.source": source,
-        "data.symbols": symbols,
-        "data.start": start,
-        "data.end": end,
-        "account.initial_cash": cash,
-        "seed": seed,
-        "runs": runs,
-    }
     from rich.console import Console
 
+    from jobs.progress import counting
+    from nt_ray.backtest.assignment import grids
     from nt_ray.backtest.research.report import research_report
-    from nt_ray.backtest.research.space import parse_space
     from nt_ray.backtest.research.splits import walk_forward_splits
     from nt_ray.backtest.research.walk_forward import walk
-    from nt_ray.config import load_settings
     from nt_ray.reports.record import to_plain
+    from nt_ray.strategies.loader import label
     from nt_ray.trader.run_folder import create_run_folder
 
-    settings = load_settings(config, overrides_from(named, set_values))
-    study = _study(settings, strategy, parse_space(param or ()), metric, warm)
+    study = _study(settings, strategy, grids(param or ()), metric, warm)
     rows = len(study.panel)
     splits = list(walk_forward_splits(rows, train, test, step=step, anchored=anchored, embargo=embargo))
-    folder = create_run_folder(Path(settings.runs), f"walk-forward-{study.strategy.name}", settings.seed)
+    folder = create_run_folder(Path(settings.runs), f"walk-forward-{label(study.strategy.name)}", settings.seed)
     threads = workers or os.cpu_count() or 1
     console = Console(stderr=as_json)
-    with _mapper(settings, threads, on_ray=on_ray) as mapper, _shown(console, shown=progress) as on_window:
+    with _mapper(settings, threads, on_ray=on_ray) as mapper, counting(console, "windows", shown=progress) as on_window:
         result = walk(study, splits, mapper=mapper, on_window=on_window)
     found = research_report(result, seed=settings.seed, workers=threads)
     report: dict[str, Any] = to_plain({**found, "folder": str(folder)})
@@ -133,32 +96,19 @@ def walk_forward(
 def _study(settings: "Settings", name: str, space: Mapping[str, tuple[float, ...]], metric: str, warm: int) -> "Study":
     from nt_ray.backtest.research.study import Study
     from nt_ray.strategies.registry import find
+    from nt_ray.trader.data import bars_for
     from nt_ray.trader.planning import account_plans, sizing_params
 
+    strategy = find(name)
     return Study.of(
-        _panel(settings),
-        find(name),
+        bars_for(settings.data, name, strategy.inputs),
+        strategy,
         space,
         sizing=sizing_params(settings),
         costs=account_plans(settings, Path(settings.runs))[0].costs,
         cash=settings.account.initial_cash,
         metric=metric,
         warm=warm,
-    )
-
-
-def _panel(settings: "Settings") -> "BarPanel":
-    from nt_ray.market.source import load_panel
-
-    data = settings.data
-    return load_panel(
-        data.source,
-        symbols=data.symbols or None,
-        start=datetime.combine(data.start, time.min, UTC) if data.start else None,
-        end=datetime.combine(data.end, time.max, UTC) if data.end else None,
-        timezone=data.timezone,
-        adjust=data.adjust,
-        missing=data.missing,
     )
 
 
@@ -200,20 +150,6 @@ def _write(folder: Path, settings: "Settings", result: "WalkForward", report: Ma
         }
     ).write_parquet(folder / EQUITY)
     write_walk_forward(result, report, folder / PAGE)
-
-
-@contextmanager
-def _shown(console: "Console", *, shown: bool) -> Iterator["OnWindow | None"]:
-    if not shown:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("windows"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console) as bar:
-        task = bar.add_task("windows", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _print(console: "Console", report: Mapping[str, Any]) -> None:

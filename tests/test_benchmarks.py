@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import event_peers, features_latency
+from benchmarks import event_peers, features_latency, sweep, sweep_peers
 from benchmarks.memory import Peak, family_of, pss, tree_pss
 
 HELD = 60 << 20
@@ -30,14 +31,19 @@ def test_memory_of_a_tree_counts_its_children() -> None:
     assert pss(parent.pid) == 0
 
 
-def test_both_passes_of_the_features_benchmark_equal_the_vectorised_features() -> None:
+def test_every_pass_of_the_features_benchmark_equals_the_vectorised_features() -> None:
     ticks = features_latency.random_ticks(3000)
     out = np.zeros((3000, features_latency.SIGNALS), dtype=np.int8)
-    features_latency.signals(ticks, *features_latency.states(), out)
-    assert np.array_equal(out, features_latency.expected(ticks))
+    features_latency.check(ticks, out)
     assert (out.any(axis=0)).all()
-    features_latency.recursive_signals(ticks, *features_latency.recursive_states(), out)
-    assert np.array_equal(out, features_latency.recursive_expected(ticks))
+
+
+def test_the_features_benchmark_names_signals_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = features_latency.random_ticks(300)
+    out = np.zeros((300, features_latency.SIGNALS), dtype=np.int8)
+    monkeypatch.setattr(features_latency, "tick_expected", lambda _: np.ones_like(out))
+    with pytest.raises(SystemExit, match="differ"):
+        features_latency.check(ticks, out)
 
 
 def test_the_order_task_fills_where_a_plain_loop_fills_it() -> None:
@@ -59,5 +65,84 @@ def by_hand(ticks: np.ndarray) -> list[list[int]]:
     return fills
 
 
-def test_a_peer_that_is_not_installed_is_left_out(tmp_path: Path) -> None:
-    assert event_peers.peer("nautilus", tmp_path, tmp_path / "ticks.npy") is None
+def test_a_peer_that_is_not_installed_is_left_out_and_of_two_nautilus_the_older(tmp_path: Path) -> None:
+    assert event_peers.installed(tmp_path) == {}
+    for name in ("nautilus", "nautilus2"):
+        program = tmp_path / name / "bin" / "python"
+        program.parent.mkdir(parents=True)
+        program.touch()
+        assert list(event_peers.installed(tmp_path).values()) == [name]
+
+
+def test_the_crossover_reference_is_a_plain_loop_over_bars() -> None:
+    closes = sweep_peers.walk(400, 2, 0.02)
+    pairs = np.array([[1, 2], [3, 7], [5, 20]])
+    for exact in (True, False):
+        found, orders = sweep_peers.reference(closes, pairs, 0.001, exact=exact)
+        loops = [crossover(close, fast, slow, 0.001) for close in closes.T for fast, slow in pairs.tolist()]
+        assert found == pytest.approx([equity for equity, _ in loops], rel=1e-9)
+        assert orders == sum(count for _, count in loops) > 100
+
+
+def crossover(close: np.ndarray, fast: int, slow: int, fees: float) -> tuple[float, int]:
+    cash, units, count = 1e6, 0.0, 0
+    ticks = [round(price * 1e4) for price in close.tolist()]
+    for row in range(slow - 1, len(close)):
+        lead = sum(ticks[row + 1 - fast : row + 1]) * slow - sum(ticks[row + 1 - slow : row + 1]) * fast
+        if lead > 0 and units == 0.0:
+            units, cash, count = cash / (close[row] * (1 + fees)), 0.0, count + 1
+        elif lead < 0 and units != 0.0:
+            units, cash, count = 0.0, units * close[row] * (1 - fees), count + 1
+    return cash + units * close[-1], count
+
+
+def test_both_ways_of_this_side_end_near_the_peers_rule_and_other_ends_are_refused() -> None:
+    plan = sweep_peers.plans(20_000)["A"]
+    tape = plan.tape()
+    closes, pairs = np.asarray(plan.panel.closes), sweep_peers.pairs_of(plan)
+    wanted, orders = sweep_peers.reference(closes, pairs, sweep_peers.fees_of(plan))
+    answers = [sweep_peers.totals_only(plan, tape, 1), sweep_peers.recorded(plan, tape)]
+    assert answers[0]["finals"] == answers[1]["finals"]
+    for answer in answers:
+        # An order of the last bar finds no bar to meet it.
+        sweep_peers.check("this side", answer, wanted[None], orders - (answer["orders"] < orders))
+        with pytest.raises(SystemExit, match="this side ends otherwise"):
+            sweep_peers.check("this side", {**answer, "finals": [answer["finals"][0] * 1.01]}, wanted[None], orders)
+        with pytest.raises(SystemExit, match="this side ends otherwise"):
+            sweep_peers.check("this side", {**answer, "orders": 0}, wanted[None], orders)
+
+
+def test_a_sweep_peer_that_is_not_installed_is_left_out(tmp_path: Path) -> None:
+    with sweep_peers.peer("vectorbt", tmp_path, tmp_path / "data.npz") as ask:
+        assert ask is None
+
+
+PEER = """
+import sys
+sys.path.insert(0, {folder!r})
+from service import serve
+serve({{"double": lambda: {{"finals": [2.0], "orders": 1}}, "timed": lambda: {{"seconds": 0.5}}}})
+"""
+
+
+def test_a_peer_is_asked_for_one_task_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "some_sweep.py"
+    program.write_text(PEER.format(folder=str(sweep_peers.PROGRAMS)))
+    python = tmp_path / "some" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    monkeypatch.setattr(sweep_peers, "PROGRAMS", tmp_path)
+    with sweep_peers.peer("some", tmp_path, tmp_path / "data.npz") as ask:
+        assert ask is not None
+        first, second = ask("double"), ask("timed")
+        assert (first["finals"], first["orders"]) == ([2.0], 1)
+        assert first["seconds"] >= 0.0
+        assert second["seconds"] == 0.5
+        assert second["peak_mb"] > 0.0
+
+
+def test_the_c_floor_and_the_sweep_agree_on_every_total(tmp_path: Path) -> None:
+    if shutil.which("gcc") is None:
+        pytest.skip("no C compiler here")
+    found = sweep.beside_floor(sweep.Floor(tmp_path), sweep.plan_b(300), [1, 2], 1)
+    assert [row["bars"] for row in found] == [300 * 20_000] * 2

@@ -1,4 +1,6 @@
-"""The order task of `benchmarks/event_peers.py` on backtesting.py. Reads ticks, prints fills and seconds as JSON.
+"""The order task of `benchmarks/event_peers.py` on backtesting.py.
+
+Reads ticks, prints fills, orders and seconds as JSON.
 
 .venv-peers/backtesting/bin/python benchmarks/peers/backtesting_orders.py TICKS.npy EVERY BELOW STOP REPEATS
 """
@@ -27,7 +29,7 @@ def main() -> None:
 
     class Orders(Strategy):
         def init(self) -> None:
-            self.row = 0
+            self.sent = 0
 
         def next(self) -> None:
             row = len(self.data) - 1
@@ -35,6 +37,7 @@ def main() -> None:
                 return
             for order in list(self.orders):
                 order.cancel()
+            self.sent += 1
             close = round(self.data.Close[-1] / TICK)
             if self.position.size == 0:
                 self.buy(size=10, limit=round((close - below) * TICK, 2))
@@ -54,7 +57,7 @@ def main() -> None:
         fills.append([int(trade.ExitBar), -1, round(trade.ExitPrice / TICK)])
     still_open = result["_strategy"].trades
     fills += [[int(trade.entry_bar), 1, round(trade.entry_price / TICK)] for trade in still_open]
-    print(json.dumps({"seconds": seconds, "fills": sorted(fills)}))
+    print(json.dumps({"seconds": seconds, "orders": result["_strategy"].sent, "fills": sorted(fills)}))
 
 
 if __name__ == "__main__":

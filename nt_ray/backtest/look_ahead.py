@@ -9,6 +9,7 @@ come from the panel: an array frozen into compiled code stays what it was whatev
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import FunctionType
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ import numpy as np
 from numba import float64, int64, njit, types, void
 
 from nt_ray.errors import BadInputError
-from nt_ray.market.bars import VOLUME, BarPanel
+from nt_ray.market.bars import CLOSE, VOLUME, BarPanel
 from nt_ray.strategies.base import STEP_TYPE, Strategy
+from nt_ray.strategies.fault import find_fault, located
 from nt_ray.strategies.inputs import input_values
 from nt_ray.types import FloatArray, IntArray
 
@@ -133,7 +135,10 @@ def strategy_outputs(strategy: Strategy, params: FloatArray, prepare: Callable[[
 
 
 def votes(strategy: Strategy, params: FloatArray, panel: BarPanel) -> dict[str, FloatArray]:
-    """Targets and confidences of a strategy over each group of its width, (T,) each, by the group's symbols."""
+    """Targets and confidences of a strategy over each group of its width, (T,) each, by the group's symbols.
+
+    Raises `StepError` with symbol, bar and value where the step raises or a vote on known closes is out of range.
+    """
     values = input_values(strategy, panel)
     count = len(panel.instruments) // strategy.width
     result: dict[str, FloatArray] = {}
@@ -141,11 +146,24 @@ def votes(strategy: Strategy, params: FloatArray, panel: BarPanel) -> dict[str, 
         columns = np.arange(group * strategy.width, (group + 1) * strategy.width, dtype=np.int64)
         state = np.zeros(strategy.state_size(params))
         targets, confidences = np.zeros((len(panel), strategy.width)), np.zeros(len(panel))
-        _run(strategy.step, params, state, columns, values, targets, confidences)
+        find = partial(find_fault, strategy, params, panel, [columns.tolist()])
+        with located(find):
+            _run(strategy.step, params, state, columns, values, targets, confidences)
+        fault = find() if _nonsense(values[:, columns, CLOSE], targets, confidences) else None
+        if fault is not None:
+            raise fault
         names = [panel.symbols[c] for c in columns.tolist()]
         result |= {f"target of {name}": targets[:, i] for i, name in enumerate(names)}
         result[f"confidence of {'/'.join(names)}"] = confidences
     return result
+
+
+def _nonsense(closes: FloatArray, targets: FloatArray, confidences: FloatArray) -> bool:
+    """Whether a vote on a bar of known closes is none: (T, width), (T, width), (T,)."""
+    known = np.isfinite(closes).all(axis=1)
+    sure = (confidences >= 0.0) & (confidences <= 1.0)
+    within = (np.abs(targets) <= 1.0).all(axis=1) | (confidences == 0.0)
+    return bool((known & ~(sure & within)).any())
 
 
 @njit(

@@ -25,6 +25,7 @@ from nt_ray.errors import BadInputError, StrategyError
 from nt_ray.market.bars import CLOSE, VOLUME, BarPanel
 from nt_ray.portfolio.sizing import SizingParams, target_lots, volatility_path
 from nt_ray.strategies.base import STEP_TYPE, Strategy
+from nt_ray.strategies.fault import find_fault, located
 from nt_ray.strategies.inputs import input_values
 from nt_ray.swarm.messages import TARGET_ONE, WEIGHT_ONE
 from nt_ray.types import MONEY_DECIMALS, QUANTA_PER_UNIT, BoolArray, FloatArray, IntArray
@@ -163,12 +164,13 @@ def backtest(
     equity, balance = np.zeros(len(panel), dtype=np.int64), np.zeros(len(panel), dtype=np.int64)
     positions = np.zeros(tape.closes.shape, dtype=np.int64)
     failure = np.zeros(4)
-    executions = _simulate(
-        strategy.step, params, np.zeros((len(groups), strategy.state_size(params))), groups,
-        input_values(strategy, panel), tape.ticks, tape.marks(), tape.volumes, tape.closes, volatility,
-        tape.close_only, tape.units, tape.lot_sizes, tape.costs, sizing.vector(), cash,
-        equity, balance, positions, failure,
-    )  # fmt: skip
+    with located(lambda: find_fault(strategy, params, panel, groups.tolist())):
+        executions = _simulate(
+            strategy.step, params, np.zeros((len(groups), strategy.state_size(params))), groups,
+            input_values(strategy, panel), tape.ticks, tape.marks(), tape.volumes, tape.closes, volatility,
+            tape.close_only, tape.units, tape.lot_sizes, tape.costs, sizing.vector(), cash,
+            equity, balance, positions, failure,
+        )  # fmt: skip
     if failure[0] != 0.0:
         raise _error(panel, strategy, failure)
     return BacktestResult(panel, executions, equity, balance, positions)
@@ -325,7 +327,7 @@ def decide(
 
 
 @njit(int64[:, ::1](int64[:, ::1], int64), cache=True, nogil=True)
-def _with_room(table: IntArray, rows: int) -> IntArray:
+def with_room(table: IntArray, rows: int) -> IntArray:
     """Return the table itself, or a copy of twice the size where it has fewer rows."""
     if table.shape[0] >= rows:
         return table
@@ -374,7 +376,7 @@ def _simulate(
     executions = np.zeros((_FIRST_CAPACITY, 6), dtype=np.int64)
     count = 0
     for row in range(bars):
-        executions = _with_room(executions, count + n)
+        executions = with_room(executions, count + n)
         count += match_bar(
             row, ticks, volumes, close_only, units, lot_sizes, costs, orders, lots, cash, executions[count:]
         )

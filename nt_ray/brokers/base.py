@@ -2,11 +2,16 @@
 
 A venue adapter turns these calls into the venue's wire protocol. Outcomes of a submission are three, never
 guessed: an acknowledgement, `OrderRejectedError` (the venue said no), or `AmbiguousError` (it may or may not
-have the order); `NotSentError` says that not one byte left. An order in doubt is looked up by its client id.
+have the order); `NotSentError` says that the venue certainly did not take it. An order in doubt is looked up by its
+client id. What a venue pushes and what it answers may come late, twice or in any order: executions carry ids that are
+applied once, so whoever asks again converges.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from nt_ray.errors import BrokerError
@@ -14,7 +19,7 @@ from nt_ray.trading.orders import Fill, OrderRequest, OrderStatus, OrderType, Ti
 
 
 class NotSentError(BrokerError):
-    """Nothing left this machine: the order is certainly not at the venue."""
+    """The order is certainly not at the venue: nothing left this machine, or the venue turned it away unread."""
 
     code = "not_sent"
 
@@ -38,6 +43,33 @@ class VenueDownError(NotSentError):
     code = "venue_down"
 
 
+class RateLimitedError(NotSentError):
+    """The venue, or our own budget for it, allows no further request now."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds after which to ask again, where the venue says."""
+
+
+class AuthenticationError(NotSentError):
+    """The venue does not accept the keys."""
+
+    code = "authentication"
+    status = 401
+
+
+class ReplaceKind(StrEnum):
+    """How a venue replaces a working order."""
+
+    NONE = "none"
+    NATIVE = "native"
+    """In one request; the replacement is an order with an id of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a venue can do; what it cannot is refused before anything is sent."""
@@ -48,6 +80,14 @@ class Capabilities:
     fractional: bool
     lookup_proves_absence: bool
     """Whether a lookup by client id that finds nothing proves that the venue never had the order."""
+    notional: bool = False
+    extended_hours: bool = False
+    post_only: bool = False
+    reduce_only: bool = False
+    linked: bool = False
+    """Whether orders may have a `parent` or an `oco_group`."""
+    replace: ReplaceKind = ReplaceKind.NONE
+    longest_client_id: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +98,28 @@ class VenueOrder:
     venue_order_id: str
     status: OrderStatus
     filled_quantity: Decimal
+    replaced_by: str = ""
+    """Client id of the order that has taken its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueUpdate:
+    """What a venue pushes about one order: where it stands, and the execution that brought it there."""
+
+    order: VenueOrder
+    fill: Fill | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAccount:
+    """Money as the venue sees it, in units of `currency`."""
+
+    currency: str
+    cash: Decimal
+    equity: Decimal
+    buying_power: Decimal
+    blocked: bool = False
+    """Whether the venue refuses orders of this account."""
 
 
 @runtime_checkable
@@ -77,6 +139,14 @@ class Broker(Protocol):
         """Send one order. Raises `OrderRejectedError`, `AmbiguousError` or `NotSentError`."""
         ...
 
+    def submit_linked(self, requests: Sequence[OrderRequest]) -> list[VenueOrder]:
+        """Send orders that are linked to each other, all or none, in order; raises as `submit_order` does."""
+        ...
+
+    def replace_order(self, request: OrderRequest) -> VenueOrder:
+        """Put an order in the place of the one it `replaces`; the answer is the new order. Raises as `submit_order`."""
+        ...
+
     def cancel_order(self, client_order_id: str) -> VenueOrder:
         """Ask the venue to cancel; the answer is the order as it then stands."""
         ...
@@ -89,14 +159,26 @@ class Broker(Protocol):
         """All orders that work at the venue."""
         ...
 
-    def fills(self, after: int) -> list[Fill]:
-        """Executions after the venue's first `after` ones, oldest first."""
+    def fills(self, since: datetime | None) -> list[Fill]:
+        """Executions at or after a time, oldest first; all of them where None."""
+        ...
+
+    def updates(self) -> list[VenueUpdate]:
+        """What the venue has pushed since the last call, in order of arrival; empty where it pushes nothing."""
         ...
 
     def positions(self) -> dict[str, Decimal]:
         """Signed position by symbol, as the venue sees it; zero positions are left out."""
         ...
 
+    def account(self) -> VenueAccount | None:
+        """Money at the venue; None where it keeps none."""
+        ...
+
     def ping(self) -> None:
         """Raise `VenueDownError` where the venue cannot be reached."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files."""
         ...

@@ -16,6 +16,7 @@ from nt_ray.config.values import (
     Endpoint,
     Names,
     Number,
+    Secret,
     SomeNames,
     Text,
     TimeZone,
@@ -159,6 +160,42 @@ class Risk(Section):
     duplicate_window_s: Number = Field(
         0.0, ge=0, le=86400, description="Seconds within which an equal order is refused; 0 allows it."
     )
+    daily_loss_by_hand: bool = Field(
+        False, description="Whether a daily loss stops trading until a person resets it, instead of until the next day."
+    )
+    max_order_quantity: Annotated[Amount | None, Field(gt=0), Blank] = Field(
+        None, description="Largest quantity of one order, in units; unset allows any."
+    )
+    max_volume_share: Annotated[Number | None, Field(gt=0, le=100), Blank] = Field(
+        None, description="Largest order as a share of the symbol's average daily volume; unset allows any."
+    )
+    price_collar: Number = Field(
+        0.5, gt=0, le=100, description="How far a limit or stop price may lie from the reference, as a share of it."
+    )
+    max_reference_age_s: Annotated[Number | None, Field(ge=0, le=86400), Blank] = Field(
+        None, description="Seconds after which a price is too old to open a position on; unset for any age."
+    )
+    max_messages: Whole = Field(
+        1000,
+        ge=1,
+        lt=10_000,
+        description="Submissions, replacements and cancels of an account within message_window_s.",
+    )
+    max_strategy_messages: Whole = Field(500, ge=1, lt=10_000, description="The same, of one strategy.")
+    message_window_s: Number = Field(1.0, ge=0, le=86400, description="Seconds over which messages are counted.")
+    max_executions: Whole = Field(
+        5000,
+        ge=1,
+        lt=10_000,
+        description="Executions within execution_window_s after which a strategy is stopped until a person resumes it.",
+    )
+    execution_window_s: Number = Field(60.0, ge=0, le=86400, description="Seconds over which executions are counted.")
+    self_trade: bool = Field(True, description="Whether an order that would meet one of the same account is refused.")
+    max_heat: Annotated[Number | None, Field(gt=0, le=100), Blank] = Field(
+        None,
+        description="Largest loss were every position stopped out, unprotected ones counting whole; unset allows any.",
+    )
+    restricted: Names = Field((), description="Symbols that may not be traded.")
     var_confidence: Number = Field(
         0.95, ge=0.5, lt=1, description="Confidence of value at risk and expected shortfall in reports."
     )
@@ -175,6 +212,13 @@ class AccountSettings(Section):
         description="Cash at the start, in all accounts together.",
     )
     currency: Currency = Field("USD", description="ISO 4217 code.")
+    lots: Literal["average", "fifo", "lifo", "hifo", "specific"] = Field(
+        "average", description="Which tax lots a closing trade takes."
+    )
+    journal: Secret = Field(
+        None,
+        description="Database of the journals, postgresql://USER:PASSWORD@HOST/DATABASE; unset: files of the run.",
+    )
 
 
 class Ray(Section):

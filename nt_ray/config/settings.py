@@ -24,6 +24,8 @@ class Settings(BaseSettings):
 
     seed: Whole = Field(7, ge=0, le=2**32 - 1, description="Seed of everything that is random.")
     runs: Folder = Field(Path("runs"), description="Folder in which each run gets a folder of its own.")
+    state: Folder = Field(Path("state"), description="Folder of the journals of accounts at real venues.")
+    live: bool = Field(False, description="Allow orders with real money; each command needs --live as well.")
     data: Data = Field(default_factory=Data)
     swarm: Swarm = Field(default_factory=Swarm)
     strategies: Strategies = Field(default_factory=Strategies)

@@ -10,16 +10,18 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from pydantic import SecretStr
+
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def toml_text(values: Mapping[str, Any]) -> str:
-    """Write a tree of mappings as TOML: keys, then a table for each nested mapping; None is left out."""
+    """Write a tree of mappings as TOML: keys, then a table for each nested mapping; None and secrets are left out."""
     return "\n".join(_table(values, ())) + "\n"
 
 
 def _table(values: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    leaves = {k: v for k, v in values.items() if v is not None and not isinstance(v, Mapping)}
+    leaves = {k: v for k, v in values.items() if v is not None and not isinstance(v, Mapping | SecretStr)}
     lines = [f"{_key(k)} = {toml_value(v)}" for k, v in leaves.items()]
     if path and (lines or not values):
         lines = ["", f"[{'.'.join(_key(p) for p in path)}]", *lines]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from zoneinfo import available_timezones
 
 from annotated_types import Len
-from pydantic import AfterValidator, AllowInfNan, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, AllowInfNan, BeforeValidator, SecretStr, StringConstraints
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ Currency: TypeAlias = Annotated[
 ]
 Text: TypeAlias = Annotated[str, AfterValidator(_text), Accepts("a text that is not blank")]
 Folder: TypeAlias = Annotated[Path, AfterValidator(_from_home)]
+Secret: TypeAlias = Annotated[SecretStr | None, Blank, Accepts("a secret text; never shown")]
 Endpoint: TypeAlias = Annotated[str | None, Blank, Accepts("host:port, such as 10.0.0.5:6379")]
 Day: TypeAlias = Annotated[date | None, Blank]
 Names: TypeAlias = Annotated[
@@ -98,6 +99,12 @@ Names: TypeAlias = Annotated[
     BeforeValidator(_structure),
     AfterValidator(_distinct),
     Accepts("a list of different names"),
+]
+Classes: TypeAlias = Annotated[
+    tuple[Literal["equity", "etf", "index", "crypto", "fx", "future", "option", "bond", "event"], ...],
+    BeforeValidator(_structure),
+    AfterValidator(_distinct),
+    Accepts("a list of equity, etf, index, crypto, fx, future, option, bond, event"),
 ]
 SomeNames: TypeAlias = Annotated[Names, Len(1, 16), Accepts("a list of 1 to 16 different names")]
 Spans: TypeAlias = Annotated[

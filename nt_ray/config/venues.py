@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from nt_ray.config.sections import Section
-from nt_ray.config.values import Amount, Blank, SomeNames, Spans
+from nt_ray.config.values import Amount, Blank, Classes, Number, Secret, SomeNames, Spans, Text
 from nt_ray.errors import ConfigError
 
 VENUE_NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
@@ -26,7 +26,18 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
 class Venue(Section):
     """One venue. Basis points come in steps of 0.01."""
 
-    kind: Literal["simulated"] = Field("simulated", description="What stands behind the name.")
+    kind: Literal["simulated", "alpaca"] = Field("simulated", description="What stands behind the name.")
+    key: Secret = Field(None, description="Key of the account at a real venue.")
+    secret: Secret = Field(None, description="Secret of that key.")
+    url: Annotated[Text | None, Blank] = Field(
+        None, description="Host of a real venue's trading interface; unset takes the one for paper trading."
+    )
+    data_url: Annotated[Text | None, Blank] = Field(
+        None, description="Host of its market data; unset takes the venue's own."
+    )
+    journal: Secret = Field(
+        None, description="Path or PostgreSQL address of the account's journal; unset takes a file in the state folder."
+    )
     capital_share: Annotated[Amount | None, Field(gt=0, le=1), Blank] = Field(
         None, description="Share of the initial cash; venues without one share what is left equally."
     )
@@ -53,6 +64,8 @@ class Venue(Section):
         decimal_places=6,
         description="Largest share of a bar's volume that one order takes.",
     )
+    asset_classes: Classes = Field((), description="Asset classes that are traded here; empty for all.")
+    latency_ms: Number = Field(0.0, ge=0, le=60_000, description="Usual time to an answer, for routing to the fastest.")
     outage: Spans = Field(
         (),
         description="Drills: pairs of first and last bar, counted from 0, between which the venue is down.",
@@ -68,6 +81,10 @@ class Brokers(Section):
     enabled: SomeNames = Field(
         ("sim-east", "sim-west"),
         description="Venues in use, in order of preference.",
+    )
+    routing: Literal["shares", "cheapest", "fastest"] = Field(
+        "shares",
+        description="Where orders go: shared out by capital, or to the venue of least cost or latency.",
     )
 
     @model_validator(mode="before")

@@ -19,7 +19,7 @@ def state_size(length: int) -> int:
     return _TOTAL + 2
 
 
-@njit(UPDATE_SIGNATURE, cache=True, nogil=True)
+@njit(UPDATE_SIGNATURE, cache=True, nogil=True, forceinline=True)
 def update(state: FloatArray, value: float, length: int) -> float:
     """Take in a value; return the average, NaN before `length` values."""
     if not np.isfinite(value):

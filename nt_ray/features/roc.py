@@ -14,7 +14,7 @@ def state_size(length: int) -> int:
     return window.state_size(length)
 
 
-@njit(UPDATE_SIGNATURE, cache=True, nogil=True)
+@njit(UPDATE_SIGNATURE, cache=True, nogil=True, forceinline=True)
 def update(state: FloatArray, value: float, length: int) -> float:
     """Take in a value; return its change over `length` bars, NaN before there are as many or from zero."""
     if not np.isfinite(value):

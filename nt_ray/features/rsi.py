@@ -21,7 +21,7 @@ def state_size(length: int) -> int:
     return 4
 
 
-@njit(UPDATE_SIGNATURE, cache=True, nogil=True)
+@njit(UPDATE_SIGNATURE, cache=True, nogil=True, forceinline=True)
 def update(state: FloatArray, value: float, length: int) -> float:
     """Take in a value; return the index in [0, 100], NaN before `length` changes."""
     if not np.isfinite(value):

@@ -14,18 +14,15 @@ def state_size(length: int) -> int:
     return window.state_size(length) + 2
 
 
-@njit(UPDATE_SIGNATURE, cache=True, nogil=True)
+@njit(UPDATE_SIGNATURE, cache=True, nogil=True, forceinline=True)
 def update(state: FloatArray, value: float, length: int) -> float:
     """Take in a value; return the mean of the last `length`, NaN before there are as many."""
     if not np.isfinite(value):
         return np.nan
     sums = window.state_size(length)
-    total = state[sums : sums + 2]
-    displaced = window.push(state[:sums], value, length)
-    if not np.isnan(displaced):
-        double_sum.add(total, -displaced)
-    double_sum.add(total, value)
-    return (total[0] + total[1]) / length if state[0] >= length else np.nan
+    displaced = window.push(state, value, length)
+    double_sum.replace(state, sums, value, 0.0 if np.isnan(displaced) else displaced)
+    return (state[sums] + state[sums + 1]) / length if window.seen(state) >= length else np.nan
 
 
 SMA = Feature("sma", update, state_size)

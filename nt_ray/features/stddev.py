@@ -14,7 +14,7 @@ def state_size(length: int) -> int:
     return moments.state_size(length)
 
 
-@njit(UPDATE_SIGNATURE, cache=True, nogil=True)
+@njit(UPDATE_SIGNATURE, cache=True, nogil=True, forceinline=True)
 def update(state: FloatArray, value: float, length: int) -> float:
     """Take in a value; return the deviation of the last `length`, NaN before there are as many."""
     if not np.isfinite(value) or not moments.push(state, value, length):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 
 import numpy as np
 
@@ -21,6 +22,20 @@ OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 """Positions of the fields in the last axis of a bar array."""
 
 FIELDS = ("open", "high", "low", "close", "volume")
+
+
+class AssetClass(StrEnum):
+    """What kind of thing an instrument is."""
+
+    EQUITY = "equity"
+    ETF = "etf"
+    INDEX = "index"
+    CRYPTO = "crypto"
+    FX = "fx"
+    FUTURE = "future"
+    OPTION = "option"
+    BOND = "bond"
+    EVENT = "event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,7 @@ class Instrument:
     quantity_increment: Decimal = Decimal("1")
     currency: str = "USD"
     close_only: bool = False
+    asset_class: AssetClass = AssetClass.EQUITY
 
     def __post_init__(self) -> None:
         if not self.symbol or self.symbol != self.symbol.strip():

@@ -17,7 +17,7 @@ import polars as pl
 
 from nt_ray.backtest.metrics import drawdowns, measure
 from nt_ray.errors import ReportError
-from nt_ray.reports.formats import UNDEFINED, day, label, number, percent, stamps, text
+from nt_ray.reports.formats import day, label, number, percent, stamps, text
 from nt_ray.reports.page import plot, render_page, section, write_page
 from nt_ray.reports.record import to_plain
 from nt_ray.reports.style import PALETTE, Figure, layout
@@ -84,6 +84,10 @@ def read_run(folder: Path) -> FinishedRun:
         frame = pl.read_parquet(folder / "equity.parquet", columns=["time", "equity"])
         written = folder / "settings.toml"
         settings = tomllib.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
+        if "strategy_name" in summary:
+            settings["strategy"] = {"name": summary["strategy_name"], **summary["parameters"]}
+        if (market := folder / "market.toml").exists():
+            settings["market"] = tomllib.loads(market.read_text(encoding="utf-8"))
         return FinishedRun(
             folder.name,
             folder,
@@ -214,7 +218,8 @@ def _metrics(comparison: Comparison, names: list[str]) -> str:
         rows.append([name, *(show(m[key]) for m in comparison.metrics)])
     for key, name, decimals in WHOLE:
         values = [run.summary.get(key) for run in comparison.runs]
-        rows.append([f"{name}, whole run", *(number(v, decimals) for v in values)])
+        if any(values):
+            rows.append([f"{name}, whole run", *(number(v, decimals) for v in values)])
     return table(["", *names], rows, kind="metrics")
 
 
@@ -225,8 +230,13 @@ def _correlation_table(comparison: Comparison, names: list[str]) -> str:
 
 def _settings(comparison: Comparison, names: list[str]) -> str:
     different = differing_settings(comparison.runs)
-    rows = [[text(key), *(UNDEFINED if v is None else text(v) for v in values)] for key, values in different.items()]
+    rows = [[text(key), *(_shown(v) for v in values)] for key, values in different.items()]
     return table(["", *names], rows, left=len(names) + 1, kind="settings")
+
+
+def _shown(value: Any) -> str:
+    """A setting as a reader takes it: lists between commas, nothing as a dash."""
+    return text(", ".join(str(v) for v in value) or None) if isinstance(value, list) else text(value)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -20,13 +20,14 @@ MAX_NAMED_BARS = 40
 
 
 def equity(record: RunRecord) -> Figure:
-    """Equity of strategy and benchmark."""
+    """Equity of strategy and benchmark, on a log axis where they spread."""
     traces = [
         _line(record, record.benchmark, label(record.benchmark_name), BENCHMARK, 2),
         _line(record, record.equity, label(record.name), STRATEGY, 2),
     ]
     traces[1]["line"]["width"] = 2
-    return {"data": traces, "layout": layout(500, yaxis={"tickformat": ",.4~s"})}
+    scale = "log" if record.spreads else "linear"
+    return {"data": traces, "layout": layout(500, yaxis={"tickformat": ",.4~s", "type": scale})}
 
 
 def underwater(record: RunRecord) -> Figure:

@@ -77,7 +77,7 @@ def section(anchor: str, title: str, content: str) -> str:
     return f'<section id="{anchor}"><h2>{title}</h2>{content}</section>'
 
 
-def pair(left: str, right: str) -> str:
+def pair(left: str, right: str = "") -> str:
     """Put two parts side by side, where there is room."""
     return f'<div class="pair">{left}{right}</div>'
 

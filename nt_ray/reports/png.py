@@ -102,11 +102,9 @@ def _tiles(own: Metrics, other: Metrics) -> tuple[tuple[str, str, str], ...]:
 
 def _equity(axes: "Axes", record: RunRecord) -> None:
     times = _times(record)
-    positive = min(record.equity.min(), record.benchmark.min()) > 0.0
     axes.plot(times, record.benchmark, color=BENCHMARK, linewidth=1.0, label=_plain(record.benchmark_name))
     axes.plot(times, record.equity, color=STRATEGY, linewidth=1.4, label=_plain(record.name))
-    highest, lowest = (f(f(record.equity), f(record.benchmark)) for f in (max, min))
-    if positive and highest > 5.0 * lowest:
+    if record.spreads:
         axes.set_yscale("log")
     _style(axes, "Equity, log scale" if axes.get_yscale() == "log" else "Equity")
     _compact(axes)

@@ -7,7 +7,7 @@ from: a backtest, a replayed swarm and a paper session leave the same record.
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,9 @@ from nt_ray.types import FloatArray, IntArray
 
 TRADE_COLUMNS = ("time", "account", "symbol", "side", "quantity", "price", "commission", "client_order_id")
 AGENT_COLUMNS = ("agent", "name", "strategy", "symbols", "contribution", "mean_weight", "silent_rounds")
+
+
+SPREAD = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +65,8 @@ class RunRecord:
     bars_per_second: float
     swarm: Sequence[Mapping[str, Any]]
     """One row a topology: topology, rule, agents, hosts, messages, rounds, disagreement, silent."""
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Further tables of names and figures, by title."""
     periods_per_year: float = 252.0
     risk_free: float = 0.0
     """Annual rate."""
@@ -94,6 +99,12 @@ class RunRecord:
     def benchmark_curve(self) -> FloatArray:
         """Benchmark with the initial cash first, (T+1,)."""
         return np.concatenate(([self.initial_cash], self.benchmark))
+
+    @property
+    def spreads(self) -> bool:
+        """Whether curves, positive throughout, lie further apart than five to one: a log axis shows them better."""
+        lowest, highest = (f(f(self.equity), f(self.benchmark)) for f in (min, max))
+        return bool(lowest > 0.0 and highest > SPREAD * lowest)
 
     def metrics(self) -> Metrics:
         """Measure the strategy against the benchmark."""

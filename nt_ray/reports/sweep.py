@@ -162,7 +162,8 @@ def parallel(frame: pl.DataFrame, names: Sequence[str], metrics: Sequence[str]) 
             hovermode="closest",
             shapes=[_pole(i) for i in range(len(columns))],
             annotations=[a for i, c in enumerate(columns) for a in _scale_of(i, c, values[i])],
-            margin={"l": 30, "r": 30, "t": 40, "b": 8},
+            margin={"l": 30, "r": 30, "t": 52, "b": 8},
+            legend={"y": 1.05},
         ),
     }
 
@@ -224,10 +225,14 @@ def _figures(scored: pl.DataFrame, names: list[str], metric: str) -> dict[str, F
     if len(wide) > 1:
         first, second = sorted(wide[:2], key=names.index)
         drawn["best"] = heatmap(scored, first, second, metric, "max")
-        drawn["median"] = heatmap(scored, first, second, metric, "median")
+        median = heatmap(scored, first, second, metric, "median")
+        # With one candidate to a cell both are the same picture.
+        if median["data"][0]["z"] != drawn["best"]["data"][0]["z"]:
+            drawn["median"] = median
     else:
         drawn["along"] = along(scored, wide[0], metric)
-    metrics = [c for c in (metric, "train_max_drawdown", "train_cagr") if c in scored.columns]
+    others = ("train_max_drawdown", "train_cagr", "max_drawdown", "cagr")
+    metrics = [metric, *(c for c in others if c in scored.columns and c != metric)]
     drawn["parallel"] = parallel(scored, names, metrics)
     held_out = _held_out_column(scored, metric)
     if held_out is not None:
@@ -236,15 +241,13 @@ def _figures(scored: pl.DataFrame, names: list[str], metric: str) -> dict[str, F
 
 
 def _body(frame: pl.DataFrame, names: list[str], metric: str, drawn: dict[str, Figure]) -> str:
-    rest = " over the other parameters" if len(names) > 2 else " in each cell"
-    maps = (
-        pair(
-            section("best", f"Best{rest}", plot("best", drawn)),
-            section("median", f"Median{rest}", plot("median", drawn)),
-        )
-        if "best" in drawn
-        else f'<div class="stack">{section("along", text(metric), plot("along", drawn))}</div>'
-    )
+    if "median" in drawn:
+        rest = " over the other parameters" if len(names) > 2 else " in each cell"
+        best = section("best", f"Best{rest}", plot("best", drawn))
+        maps = pair(best, section("median", f"Median{rest}", plot("median", drawn)))
+    else:
+        only = "best" if "best" in drawn else "along"
+        maps = f'<div class="stack">{section(only, text(metric.replace("_", " ")), plot(only, drawn))}</div>'
     lines = section("parallel", "Candidates, best above the others", plot("parallel", drawn))
     dots = section("held-out", "Training against held-out days", plot("held-out", drawn)) if "held-out" in drawn else ""
     rows = section("candidates", "Candidates", f'<div class="tall">{_table(frame, names)}</div>')

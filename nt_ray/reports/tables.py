@@ -1,6 +1,7 @@
 """Tables of a tear sheet as HTML. Every cell passes through `formats`: nothing of a run becomes markup."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -105,10 +106,11 @@ def worst_drawdowns(record: RunRecord) -> str:
 
 def execution_table(record: RunRecord) -> str:
     """Orders, fills, costs and speed."""
+    denied = sum(record.denials.values())
     rows = [
         ["Orders", number(float(record.orders), 0)],
         ["Fills", number(float(record.fills), 0)],
-        ["Denied by the risk gate", number(float(sum(record.denials.values())), 0)],
+        *([["Denied by the risk gate", number(float(denied), 0)]] if denied or record.agents.height else []),
         *([f"– {text(rule)}", number(float(count), 0)] for rule, count in record.denials.items()),
         ["Turnover a year (one-way)", f"{number(record.turnover)} ×"],
         ["Costs", money(float(record.costs[-1]))],
@@ -117,6 +119,17 @@ def execution_table(record: RunRecord) -> str:
         ["Bars a second", number(record.bars_per_second, 0)],
     ]
     return table(["", "Value"], rows)
+
+
+def detail_table(figures: Mapping[str, Any]) -> str:
+    """Names and figures as they are: whole numbers and money with thousands separated, the rest as text."""
+    return table(["", "Value"], [[text(name), _plain(value)] for name, value in figures.items()])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return number(float(value), 0)
+    return money(float(value)) if isinstance(value, Decimal | float) else text(value)
 
 
 def agents_table(record: RunRecord) -> str:

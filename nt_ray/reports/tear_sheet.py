@@ -35,7 +35,8 @@ def write_tear_sheet(record: RunRecord, path: str | Path) -> Path:
 def render(record: RunRecord) -> str:
     """Render the tear sheet of a run as one HTML document."""
     drawn = _figures(record)
-    links = "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name in SECTIONS.items())
+    body = _body(record, drawn)
+    links = "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name in SECTIONS.items() if f'id="{anchor}"' in body)
     span = f"{day(record.time(0))} to {day(record.time(-1))}"
     facts = f"{span} · {number(float(len(record.times)), 0)} bars · benchmark {text(record.benchmark_name)}"
     note = f"Returns are simple and per bar; {number(record.periods_per_year, 0)} bars a year. "
@@ -44,7 +45,7 @@ def render(record: RunRecord) -> str:
         kind="tear sheet",
         facts=facts,
         links=links,
-        body=_body(record, drawn),
+        body=body,
         note=note + "Past results do not\ntell future ones.",
         figures=drawn,
         scripts=("tear_sheet.js",),
@@ -70,7 +71,8 @@ def _body(record: RunRecord, drawn: dict[str, Any]) -> str:
     own, other = record.metrics(), record.benchmark_metrics()
     positive = min(record.equity.min(), record.benchmark.min()) > 0.0
     off = "" if positive else " disabled"
-    toggle = f'<button id="log-axis" type="button" aria-pressed="false"{off}>log axis</button>'
+    pressed = str(record.spreads).lower()
+    toggle = f'<button id="log-axis" type="button" aria-pressed="{pressed}"{off}>log axis</button>'
     overview = section("equity", f"Equity {toggle}", plot("equity", drawn)) + section(
         "overview", "Metrics", tables.metrics_table(own, other)
     )
@@ -90,19 +92,37 @@ def _body(record: RunRecord, drawn: dict[str, Any]) -> str:
                 section("costs", "Costs", plot("costs", drawn)),
                 section("traded", "Traded value by month", plot("traded", drawn)),
             ),
+            _details(record),
+            _swarm(record, drawn) if record.agents.height else "",
+            '<div class="stack">',
+            section("trades", _trades_title(record), f'<div class="tall">{tables.trades_table(record)}</div>'),
+            _folded("settings", "Settings", tables.settings_table(record)),
+            "</div>",
+        )
+    )
+
+
+def _details(record: RunRecord) -> str:
+    """Further tables, two to a row."""
+    made = [
+        section(f"detail-{i}", text(title), tables.detail_table(figures))
+        for i, (title, figures) in enumerate(record.details.items())
+    ]
+    return "".join(pair(*made[i : i + 2]) for i in range(0, len(made), 2))
+
+
+def _swarm(record: RunRecord, drawn: dict[str, Any]) -> str:
+    """What a swarm did, and who its agents are."""
+    agents = f"Agents ({number(float(record.agents.height), 0)})"
+    return "\n".join(
+        (
             pair(
                 section("agents", "Agents' own results", plot("contributions", drawn)),
                 section("swarm", f"Swarm: {text(record.topology)}", plot("swarm", drawn)),
             ),
             '<div class="stack">',
             section("topologies", "Topologies", tables.swarm_table(record)),
-            _folded(
-                "agents-table",
-                f"Agents ({number(float(record.agents.height), 0)})",
-                tables.agents_table(record),
-            ),
-            section("trades", _trades_title(record), f'<div class="tall">{tables.trades_table(record)}</div>'),
-            _folded("settings", "Settings", tables.settings_table(record)),
+            _folded("agents-table", agents, tables.agents_table(record)),
             "</div>",
         )
     )

@@ -3,12 +3,14 @@
 Open orders count at their worst: per symbol either all buys fill and no sell, or the reverse. Totals are kept
 up to date symbol by symbol, so reading them costs the same with one symbol as with a thousand.
 
-Invariant: `gross`, `longest`, `shortest` and `used` equal the sums over `symbols` of what `Line` says.
+Invariant: `gross`, `longest`, `shortest`, `used` and `heat` equal the sums over `symbols` of what `Line` says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
+
+from nt_ray.risk.heat import Stop, at_risk
 
 ZERO: Final = Decimal(0)
 
@@ -16,37 +18,35 @@ ZERO: Final = Decimal(0)
 class Line:
     """One symbol: signed position, unsigned open quantity to buy and to sell, mark (None: unknown)."""
 
-    __slots__ = ("buys", "gross", "longest", "mark", "position", "sells", "shortest", "used")
+    __slots__ = ("buys", "gross", "heat", "longest", "mark", "position", "sells", "shortest", "stops", "used")
 
     def __init__(self) -> None:
         self.position = ZERO
         self.buys = ZERO
         self.sells = ZERO
         self.mark: Decimal | None = None
-        self.gross = self.longest = self.shortest = self.used = ZERO
+        self.stops: tuple[Stop, ...] = ()
+        self.gross = self.longest = self.shortest = self.used = self.heat = ZERO
 
     def worst(self, buys: Decimal, sells: Decimal) -> Decimal:
         """Largest position, unsigned, were these quantities open."""
-        return max(abs(self.position + buys), abs(self.position - sells))
+        most, least = abs(self.position + buys), abs(self.position - sells)
+        return most if most > least else least
 
     def opening(self, buys: Decimal, sells: Decimal) -> Decimal:
         """Quantity that would open or add to a position, were these quantities open, each side by itself."""
         position = self.position
-        opened_long = max(buys + min(position, ZERO), ZERO)
-        opened_short = max(sells - max(position, ZERO), ZERO)
-        return opened_long + opened_short
-
-    def reduces(self, sign: int, quantity: Decimal) -> bool:
-        """Whether an order can only reduce the position, all open orders of its side filled first."""
-        if sign > 0:
-            return self.buys + quantity <= -self.position
-        return self.sells + quantity <= self.position
+        if not position:
+            return buys + sells
+        if position > 0:
+            return buys + (sells - position if sells > position else ZERO)
+        return sells + (buys + position if buys > -position else ZERO)
 
 
 class Exposure:
     """Exposure of an account over all symbols."""
 
-    __slots__ = ("gross", "lines", "longest", "shortest", "used")
+    __slots__ = ("gross", "heat", "lines", "longest", "shortest", "used")
 
     def __init__(self) -> None:
         self.lines: dict[str, Line] = {}
@@ -58,6 +58,9 @@ class Exposure:
         """Net value were all open sells filled and no buy."""
         self.used = ZERO
         """Buying power in use: position sizes plus what open orders would open, each order by itself."""
+
+        self.heat = ZERO
+        """Loss at the marks were every position stopped out."""
 
     def line(self, symbol: str) -> Line:
         """Line of a symbol, made on first use."""
@@ -92,6 +95,12 @@ class Exposure:
         line.position = position
         self._refresh(line)
 
+    def protect(self, symbol: str, stops: Iterable[Stop]) -> None:
+        """Set the stop orders that work in a symbol."""
+        line = self.line(symbol)
+        line.stops = tuple(stops)
+        self._refresh(line)
+
     def _refresh(self, line: Line) -> None:
         mark = line.mark or ZERO
         position = line.position
@@ -104,3 +113,6 @@ class Exposure:
         self.shortest += shortest - line.shortest
         self.used += used - line.used
         line.gross, line.longest, line.shortest, line.used = gross, longest, shortest, used
+        heat = at_risk(position, mark, line.stops) if position else ZERO
+        self.heat += heat - line.heat
+        line.heat = heat

@@ -1,9 +1,15 @@
 """The limits of the pre-trade gate. Checked when they are made; the gate trusts them."""
 
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from nt_ray.errors import RiskError
+from nt_ray.risk.flow import MOST
+
+_DAY_S: Final = 86_400
+_TINY: Final = Decimal("1e-12")
 
 
 class LimitError(RiskError):
@@ -33,19 +39,42 @@ class RiskLimits:
     """Fraction of the highest equity: at this loss only reductions pass until a person resets the breaker."""
     duplicate_window_s: Decimal | float = 0
     """Seconds within which the same strategy may not repeat an equal order; 0 allows it."""
+    daily_loss_by_hand: bool = False
+    """Whether a daily loss stays tripped until a person resets it, instead of until the next day."""
+    max_order_quantity: Decimal | None = None
+    """Units: largest quantity of one order."""
+    max_volume_share: Decimal | float | None = None
+    """Fraction of a symbol's average daily volume: largest order."""
+    price_collar: Decimal | float = 0.5
+    """Fraction of the reference price: how far a limit or stop price may lie from it."""
+    max_reference_age_s: Decimal | float | None = None
+    """Seconds: how old the reference price may be; beyond it only reductions pass."""
+    max_messages: int | None = 1_000
+    """Submissions, replacements and cancels of the account within `message_window_s`."""
+    max_strategy_messages: int | None = 500
+    """The same of one strategy."""
+    message_window_s: Decimal | float = 1.0
+    """Seconds."""
+    max_executions: int | None = 5_000
+    """Executions of one strategy within `execution_window_s`; beyond them it is stopped until a person resumes it."""
+    execution_window_s: Decimal | float = 60.0
+    """Seconds."""
+    self_trade: bool = True
+    """Whether an order that would meet one of the same account is refused."""
+    max_heat: Decimal | float | None = None
+    """Fraction of equity: loss if every position is stopped out; unprotected ones count as a whole."""
+    restricted: frozenset[str] = frozenset()
+    """Symbols that may not be traded."""
 
     def __post_init__(self) -> None:
-        for name in ("max_order_notional", "max_position_notional"):
-            if not Decimal(0) < self._number(name):
-                raise LimitError(name, getattr(self, name), "an amount above zero")
-        for name in ("max_gross_exposure", "max_net_exposure", "max_concentration"):
-            if not 0 < self._number(name) <= 100:
-                raise LimitError(name, getattr(self, name), "a fraction of equity above 0 and at most 100")
-        for name in ("max_daily_loss", "max_drawdown"):
-            if not 0 < self._number(name) <= 1:
-                raise LimitError(name, getattr(self, name), "a fraction above 0 and at most 1")
-        if not 0 <= self._number("duplicate_window_s") <= 86_400:
-            raise LimitError("duplicate_window_s", self.duplicate_window_s, "0 to 86400 seconds")
+        for names, low, high, what in _BOUNDS:
+            for name in names:
+                if getattr(self, name) is not None and not low <= self._number(name) <= high:
+                    raise LimitError(name, getattr(self, name), what)
+
+    def changed(self, changes: Mapping[str, str]) -> "RiskLimits":
+        """Return the limits with some of them changed, given as text; ``none`` lifts a limit that may be absent."""
+        return replace(self, **{name: _parse(name, text) for name, text in changes.items()})  # type: ignore[arg-type]
 
     def exact(self, name: str) -> Decimal:
         """Return the limit as the Decimal that its shortest decimal text means."""
@@ -57,3 +86,58 @@ class RiskLimits:
         if not number.is_finite():
             raise LimitError(name, value, "a finite number")
         return number
+
+
+_BOUNDS: Final = (
+    (
+        ("max_order_notional", "max_position_notional", "max_order_quantity"),
+        _TINY,
+        Decimal("1e18"),
+        "an amount above zero",
+    ),
+    (
+        ("max_gross_exposure", "max_net_exposure", "max_concentration"),
+        _TINY,
+        100,
+        "a fraction of equity above 0 and at most 100",
+    ),
+    (("max_daily_loss", "max_drawdown"), _TINY, 1, "a fraction above 0 and at most 1"),
+    (("max_volume_share", "max_heat", "price_collar"), _TINY, 100, "a fraction above 0 and at most 100"),
+    (
+        ("duplicate_window_s", "max_reference_age_s", "message_window_s", "execution_window_s"),
+        0,
+        _DAY_S,
+        f"0 to {_DAY_S} seconds",
+    ),
+    (
+        ("max_messages", "max_strategy_messages", "max_executions"),
+        1,
+        MOST - 1,
+        f"a whole number from 1 to {MOST - 1}",
+    ),
+)
+"""Names of limits, their lowest and highest value, and what they must be."""
+
+_COUNTS: Final = ("max_messages", "max_strategy_messages", "max_executions")
+_ABSENT: Final = (*_COUNTS, "max_order_quantity", "max_volume_share", "max_reference_age_s", "max_heat")
+"""Limits that may be absent."""
+_SWITCHES: Final = ("self_trade", "daily_loss_by_hand")
+
+
+def _parse(name: str, text: str) -> object:
+    """Value of a limit from text."""
+    if name not in {field.name for field in fields(RiskLimits)}:
+        known = ", ".join(field.name for field in fields(RiskLimits))
+        raise LimitError(name, text, f"one of the limits {known}")
+    if name == "restricted":
+        return frozenset(part.strip() for part in text.split(",") if part.strip())
+    if name in _SWITCHES:
+        if text not in ("true", "false"):
+            raise LimitError(name, text, "true or false")
+        return text == "true"
+    if text == "none" and name in _ABSENT:
+        return None
+    try:
+        return int(text) if name in _COUNTS else Decimal(text)
+    except (ValueError, InvalidOperation):
+        raise LimitError(name, text, "a number" + (", or none" if name in _ABSENT else "")) from None

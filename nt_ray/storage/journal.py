@@ -1,48 +1,26 @@
 """The journal: the append-only, durable record of everything that happened to one account.
 
-One SQLite file in WAL mode with synchronous=FULL: when a durable `append` returns, the events survive loss of
-power. Events are never changed or deleted; triggers refuse both. A writer takes a new epoch when it starts,
-and every append checks, in its own transaction, that this epoch is still the newest, so a writer that has
-been replaced can write nothing. Money is stored as text. The journal knows the events' wire form and none of
-their meaning.
+When a durable `append` returns, the events survive loss of power. Events are never changed or deleted; the database
+refuses both, and a chain of hashes (`nt_ray.storage.chain`) shows whether somebody did. A writer takes a new epoch when
+it starts, and every append checks, in its own transaction, that this epoch is still the newest, so a writer that has
+been replaced can write nothing. Snapshots shorten a replay; one that does not fit the chain is passed over, never
+trusted. Money is stored as text. The journal knows the events' wire form and none of their meaning.
+
+This page is what every journal is; `sqlite_journal` and `postgres_journal` say how it is kept.
 """
 
-import sqlite3
+import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Final, NamedTuple
+from hashlib import sha256
+from typing import NamedTuple
 
 from nt_ray.errors import FencedError, StorageError
-from nt_ray.storage.sqlite import FileKind, open_database
-from nt_ray.trading.encoding import Written, decode, encode
+from nt_ray.storage.chain import BEGINNING, Head, Row, Verification, extend, verify
+from nt_ray.trading.encoding import EncodingError, decode, encode
 from nt_ray.trading.events import Event
 
-_SCHEMA: Final = """
-CREATE TABLE epochs (epoch INTEGER PRIMARY KEY) STRICT;;
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    epoch INTEGER NOT NULL REFERENCES epochs (epoch),
-    time TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    client_order_id TEXT NOT NULL,
-    payload TEXT NOT NULL
-) STRICT;;
-CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;;
-CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;;
-CREATE TRIGGER epochs_are_not_changed BEFORE UPDATE ON epochs
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;;
-CREATE TRIGGER epochs_are_not_deleted BEFORE DELETE ON epochs
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END
-"""
-
-KIND: Final = FileKind("journal", 0x4E544A31, 1, _SCHEMA, durable=True)
-
-_INSERT: Final = "INSERT INTO events (epoch, kind, time, client_order_id, payload) VALUES (?, ?, ?, ?, ?)"
-_SELECT: Final = "SELECT seq, epoch, kind, time, client_order_id, payload FROM events WHERE seq > ? ORDER BY seq"
-_NEWEST: Final = "SELECT max(epoch) FROM epochs"
+_log = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
@@ -53,28 +31,50 @@ class Entry(NamedTuple):
     event: Event
 
 
-class Journal:
-    """Journal of one account in one file."""
+class Snapshot(NamedTuple):
+    """State of the account after event `seq`, whose hash is `hash`; `digest` seals all three."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._epoch = 0
-        self._durable = True
-        self._connection = open_database(path, KIND)
-        self._execute = self._connection.execute
+    seq: int
+    hash: bytes
+    digest: bytes
+    state: str
+
+    @classmethod
+    def of(cls, head: Head, state: str) -> "Snapshot":
+        """Seal a state."""
+        return cls(head.seq, head.hash, seal(head, state), state)
+
+
+def seal(head: Head, state: str) -> bytes:
+    """Digest of a state together with the place in the chain to which it belongs."""
+    return sha256(head.hash + f"{head.seq} {state}".encode()).digest()
+
+
+class Journal(ABC):
+    """Journal of one account. `name` is its path or address as people may see it, without a password."""
+
+    name: str
+    _epoch = 0
+    _head = BEGINNING
 
     @property
     def epoch(self) -> int:
         """Epoch of this writer; 0 before it has taken one."""
         return self._epoch
 
+    @property
+    def written(self) -> int:
+        """Number of the last event that this writer knows."""
+        return self._head.seq
+
+    @property
+    @abstractmethod
+    def head(self) -> Head:
+        """Number and hash of the last event in the journal, whoever wrote it."""
+
+    @abstractmethod
     def open_epoch(self) -> int:
         """Take a new epoch: from now on every older writer is fenced off."""
-        with self._transaction():
-            newest = self._execute(_NEWEST).fetchone()[0] or 0
-            self._execute("INSERT INTO epochs VALUES (?)", (newest + 1,))
-        self._epoch = int(newest) + 1
-        return self._epoch
 
     def append(self, events: Sequence[Event], *, durable: bool = True) -> None:
         """Write events in one transaction; `FencedError` where another writer has taken over.
@@ -84,57 +84,85 @@ class Journal:
         """
         if not events:
             return
-        if durable is not self._durable:
-            self._execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._durable = durable
-        rows = [(self._epoch, *encode(event)) for event in events]
-        with self._transaction():
-            self._check_epoch()
-            self._connection.executemany(_INSERT, rows)
+        if not self._epoch:
+            raise self._fenced(None)
+        try:
+            rows = extend(self._head, self._epoch, [encode(event) for event in events])
+        except UnicodeEncodeError as error:
+            raise EncodingError(f"An event holds {error.object!r}, which is no text. Give whole characters.") from error
+        self._write(rows, durable=durable)
+        last = rows[-1]
+        self._head = Head(last.seq, last.hash)
 
+    @abstractmethod
     def confirm(self) -> None:
         """Raise `FencedError` where another writer has taken over."""
-        with self._transaction():
-            self._check_epoch()
 
     def read(self, after: int = 0) -> Iterator[Entry]:
         """Read events after a sequence number, oldest first."""
-        try:
-            rows = self._execute(_SELECT, (after,))
-            for seq, epoch, kind, time, client_order_id, payload in rows:
-                yield Entry(seq, epoch, decode(Written(kind, time, client_order_id, payload)))
-        except sqlite3.Error as error:
-            raise StorageError(f"{self.path} cannot be read: {error}. Restore it from a copy.") from error
+        for row in self.rows(after):
+            yield Entry(row.seq, row.epoch, decode(row.written))
 
-    def close(self) -> None:
-        """Close the file; nothing is pending."""
-        self._connection.close()
+    @abstractmethod
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        """Read events as they are stored, after a sequence number, oldest first."""
 
-    def _check_epoch(self) -> None:
-        newest = self._execute(_NEWEST).fetchone()[0]
-        if newest != self._epoch or not self._epoch:
-            raise FencedError(
-                f"Epoch {self._epoch} of {self.path.name} has been replaced by {newest}: another writer has "
-                "taken over. Stop this one, or open the account anew."
+    def verify(self, expected: str = "") -> Verification:
+        """Recompute the chain of hashes; `expected` is a head noted earlier, in hex, that it must hold."""
+        return verify(self.rows(), expected)
+
+    @abstractmethod
+    def write_snapshot(self, state: str) -> None:
+        """Keep the state after the last append of this writer; `FencedError` where another has taken over.
+
+        The newest two are kept.
+        """
+
+    def snapshot(self) -> Snapshot | None:
+        """Newest snapshot that fits the chain; None where there is none. One that does not fit is logged."""
+        for found in self._snapshots():
+            if (
+                self._hash_at(found.seq) == found.hash
+                and seal(Head(found.seq, found.hash), found.state) == found.digest
+            ):
+                return found
+            _log.warning(
+                "Snapshot at event %d of %s does not fit the journal and is passed over.", found.seq, self.name
             )
+        return None
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            self._execute("BEGIN IMMEDIATE")
-            ending = "ROLLBACK"
-            try:
-                yield
-                ending = "COMMIT"
-            finally:
-                self._execute(ending)
-        except sqlite3.Error as error:
-            if self._in_transaction():
-                self._execute("ROLLBACK")
-            raise StorageError(f"{self.path} cannot be written: {error}. Free the file or the disk.") from error
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the database; nothing is pending."""
 
-    def _in_transaction(self) -> bool:
-        try:
-            return self._connection.in_transaction
-        except sqlite3.ProgrammingError:  # the file has been closed
-            return False
+    @abstractmethod
+    def _write(self, rows: Sequence[Row], *, durable: bool) -> None:
+        """Insert rows that follow this writer's head, all or none, where its epoch is still the newest."""
+
+    @abstractmethod
+    def _snapshots(self) -> Iterator[Snapshot]:
+        """All snapshots, newest first."""
+
+    @abstractmethod
+    def _hash_at(self, seq: int) -> bytes | None:
+        """Hash of an event; None where there is no such event."""
+
+    def _fenced(self, newest: int | None) -> FencedError:
+        if not self._epoch:
+            return FencedError(f"This writer of {self.name} has no epoch. Call open_epoch before writing.")
+        return FencedError(
+            f"Epoch {self._epoch} of {self.name} has been replaced by {newest}: another writer has taken over. "
+            "Stop this one, or open the account anew."
+        )
+
+
+class MovedError(StorageError):
+    """The journal holds more than its writer knows: an append whose answer was lost had arrived after all."""
+
+    code = "moved"
+
+    def __init__(self, name: str, known: Head) -> None:
+        super().__init__(
+            f"{name} goes on after event {known.seq}, the last one this writer knows: an append that was reported as "
+            "failed had arrived. Nothing was written; open the account anew, so that it takes those events in."
+        )

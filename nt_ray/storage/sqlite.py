@@ -5,10 +5,20 @@ opened as a venue's book, and a file from a newer version is refused before anyt
 """
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from nt_ray.errors import StorageError
+
+
+class MissingError(StorageError):
+    """What was to be read does not exist."""
+
+    code = "missing"
+    status = 404
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +26,8 @@ class FileKind:
     """A kind of SQLite file: its name for people, its header numbers, its tables.
 
     `durable` waits for the disk at each commit (survives loss of power); otherwise a commit survives the
-    death of the process.
+    death of the process. `upgrade` brings a file of an older version up to date, in one transaction; without it such a
+    file is refused.
     """
 
     name: str
@@ -24,17 +35,23 @@ class FileKind:
     version: int
     schema: str
     durable: bool
+    upgrade: Callable[[sqlite3.Connection], None] | None = None
 
 
-def open_database(path: Path, kind: FileKind) -> sqlite3.Connection:
-    """Open or create a file of this kind in WAL mode; transactions are begun explicitly."""
+def open_database(path: Path, kind: FileKind, *, create: bool = True) -> sqlite3.Connection:
+    """Open or create a file of this kind in WAL mode; transactions are begun explicitly.
+
+    Not `create`: a file that is not there or not up to date is refused, and nothing is written.
+    """
+    if not create and not path.is_file():
+        raise MissingError(f"{path} does not exist. Give the path of a {kind.name}.")
     if not path.parent.is_dir():
         raise StorageError(f"The folder {path.parent} of the {kind.name} does not exist. Create it first.")
     connection = None
     try:
         # One owner at a time; which thread that is may change, as in an actor.
         connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-        _prepare(connection, path, kind)
+        _prepare(connection, path, kind, create=create)
     except sqlite3.DatabaseError as error:
         _close(connection)
         raise StorageError(
@@ -51,7 +68,7 @@ def _close(connection: sqlite3.Connection | None) -> None:
         connection.close()
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind, *, create: bool) -> None:
     application_id, version, tables = _header(connection)
     if application_id != kind.application_id and (application_id != 0 or tables):
         raise StorageError(f"{path} is a database, but not a {kind.name}. Give the path of a {kind.name}.")
@@ -59,10 +76,19 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind) -> None
         raise StorageError(
             f"{path} has schema version {version}; this program knows {kind.version}. Update the program."
         )
+    if version < kind.version and not create:
+        raise StorageError(f"{path} has schema version {version}, not {kind.version}. Let its writer open it once.")
     connection.execute("PRAGMA journal_mode = WAL").fetchone()
     connection.execute(f"PRAGMA synchronous = {'FULL' if kind.durable else 'NORMAL'}")
-    if version < kind.version:
+    if version == 0:
         _create(connection, kind)
+    elif version < kind.version:
+        if kind.upgrade is None:
+            raise StorageError(
+                f"{path} has schema version {version}; this program needs {kind.version}. Start with a new "
+                f"{kind.name}, or use the program that wrote it."
+            )
+        kind.upgrade(connection)
 
 
 def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
@@ -74,15 +100,27 @@ def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
 
 def _create(connection: sqlite3.Connection, kind: FileKind) -> None:
     """Create the tables in one transaction; two processes that open a new file at once create them once."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         if _header(connection)[1] < kind.version:
             for statement in kind.schema.split(";;"):
                 if statement.strip():
                     connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {kind.application_id}")
             connection.execute(f"PRAGMA user_version = {kind.version}")
-        connection.execute("COMMIT")
-    except sqlite3.DatabaseError:
-        connection.execute("ROLLBACK")
-        raise
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write in one transaction: all that is done within, or nothing where anything is raised."""
+    connection.execute("BEGIN IMMEDIATE")
+    ending = "ROLLBACK"
+    try:
+        yield
+        ending = "COMMIT"
+    finally:
+        try:
+            connection.execute(ending)
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

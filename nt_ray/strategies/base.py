@@ -5,9 +5,9 @@ order, and keeps everything it remembers in a flat float64 state, so it cannot l
 the millionth bar as on the first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numba import float64, types
@@ -75,23 +75,31 @@ class Strategy:
     validate: Callable[[Mapping[str, float]], None] | None = None
     inputs: tuple[str, ...] = ()
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Travel by name where a user's own file holds the strategy: another process has not imported that file."""
+        from nt_ray.strategies import loader
+
+        if loader.is_reference(self.name):
+            return loader.load, (self.name,)
+        return object.__reduce_ex__(self, protocol)
+
     def vector(self, values: Mapping[str, float] | None = None) -> FloatArray:
         """Parameter vector for `step`: defaults overridden by `values` (names or aliases), each checked."""
-        given = self._by_name(values or {})
-        full = {p.name: p.check(given.get(p.name, p.default)) for p in self.parameters}
+        full = checked_values(self.name, self.parameters, values or {})
         if self.validate is not None:
             self.validate(full)
         return np.array([full[p.name] for p in self.parameters], dtype=np.float64)
 
-    def _by_name(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Values under the parameters' own names; raises where a name is unknown or one parameter is given twice."""
-        names = {key: p.name for p in self.parameters for key in (p.name, *p.aliases)}
-        given: dict[str, float] = {}
-        for key, value in values.items():
-            if key not in names:
-                known = ", ".join(p.name for p in self.parameters)
-                raise StrategyError(f"{self.name} has no parameter {key!r}. It has: {known}.")
-            if names[key] in given:
-                raise StrategyError(f"{self.name}: {names[key]} is given twice, once as {key!r}. Give it once.")
-            given[names[key]] = value
-        return given
+
+def checked_values(owner: str, parameters: Sequence[Parameter], values: Mapping[str, float]) -> dict[str, float]:
+    """Value of every parameter by its own name: defaults overridden by `values` (names or aliases), each checked."""
+    names = {key: p.name for p in parameters for key in (p.name, *p.aliases)}
+    given: dict[str, float] = {}
+    for key, value in values.items():
+        if key not in names:
+            known = ", ".join(p.name for p in parameters) or "none"
+            raise StrategyError(f"{owner} has no parameter {key!r}. It has: {known}.")
+        if names[key] in given:
+            raise StrategyError(f"{owner}: {names[key]} is given twice, once as {key!r}. Give it once.")
+        given[names[key]] = value
+    return {p.name: p.check(given.get(p.name, p.default)) for p in parameters}

@@ -2,11 +2,11 @@
 
 Members: the steps of `momentum` (`lookback`, `skip`) and `mean_reversion` (`window`), and trend, which is long
 while the mean of the last `fast` closes is above that of the last `slow` and short (or aside) while it is below.
-With target x_i, confidence c_i and weight w_i of the members that do not abstain:
+With target x_i, confidence c_i (0 where it abstains) and weight w_i of each member:
 
 * method 0, weighted: target sum(w c x) / sum(w c), confidence sum(w c) / sum(w);
-* method 1, majority: +1, 0 or -1 as a share of at least `agreement` of the weights says, else aside; the share is
-  the confidence;
+* method 1, majority: +1, 0 or -1 as a share of at least `agreement` of the weights of those that vote says, else
+  aside; the largest share is the confidence;
 * method 2, stacking: ridge regression learns what the targets of a bar foretell of the next log return in units
   of its volatility (`vol_window` bars, cut at five), each older outcome counting 1 - 1 / `memory` as much. The
   target is the prediction over `full`, within [-1, 1] and without shorts within [0, 1]. It abstains until `memory`

@@ -4,19 +4,20 @@ The file is imported by its path under a module name that derives from that path
 the file has changed. A relative path is looked for in the working folder and then along the import path; from then
 on the strategy is known by the whole path, so the processes of a cluster find what the driver found. The object
 must be a `Strategy`; its step may be compiled with `STEP_SIGNATURE` or be a plain function, which is compiled
-here. Importing a file runs it: give only files you trust.
+here, with its indices checked: one beyond an array raises instead of writing into foreign memory. Importing a file
+runs it: give only files you trust.
 """
 
 import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
-from numba import float64, njit
+from numba import njit
 from numba.core.errors import NumbaError
 from numba.core.registry import CPUDispatcher
 
@@ -47,6 +48,32 @@ def is_reference(name: str) -> bool:
 
 def load(reference: str) -> Strategy:
     """Strategy of a reference; its name is the reference with the whole path, so every process finds it again."""
+    found = load_object(reference, lambda value: isinstance(value, Strategy))
+    if found.key not in _LOADED or _LOADED[found.key][0] != found.digest:
+        _LOADED[found.key] = (found.digest, _checked(_strategy(found), found.place))
+    return replace(_LOADED[found.key][1], name=found.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reference means: the file's module, and the name of an object that may be there."""
+
+    key: str
+    """The reference with the whole path."""
+    place: str
+    """The reference as it was given, with the object's name."""
+    digest: str
+    module: ModuleType
+    name: str
+
+    @property
+    def value(self) -> Any:
+        """The object; None where the file has none of this name."""
+        return getattr(self.module, self.name, None)
+
+
+def load_object(reference: str, fits: Callable[[Any], bool]) -> Found:
+    """Import a file and find the object that is named; where none is, `STRATEGY`, or the only one that fits."""
     text, colon, name = _split(reference)
     if colon and not name:
         raise LoadError(f"{reference!r} names no object after the colon. Write {text}:NAME, or {text} alone.")
@@ -56,11 +83,11 @@ def load(reference: str) -> Strategy:
     except OSError as error:
         raise LoadError(f"{text} cannot be read ({error.strerror}). Check its permissions.") from error
     digest = hashlib.sha256(source).hexdigest()
-    key = f"{path}:{name or DEFAULT_OBJECT}"
-    if key not in _LOADED or _LOADED[key][0] != digest:
-        found = _strategy(_import(path, digest), text, name or DEFAULT_OBJECT)
-        _LOADED[key] = (digest, _checked(found, f"{text}:{name or DEFAULT_OBJECT}"))
-    return replace(_LOADED[key][1], name=key)
+    module = _import(path, digest)
+    if not name:
+        fitting = [key for key, value in vars(module).items() if fits(value)]
+        name = fitting[0] if len(fitting) == 1 and DEFAULT_OBJECT not in vars(module) else DEFAULT_OBJECT
+    return Found(f"{path}:{name}", f"{text}:{name}", digest, module, name)
 
 
 def preparation(name: str) -> Preparation | None:
@@ -133,18 +160,17 @@ def _import(path: Path, digest: str) -> ModuleType:
     return module
 
 
-def _strategy(module: ModuleType, file: str, name: str) -> Strategy:
-    there = [key for key, value in vars(module).items() if isinstance(value, Strategy)]
-    if not hasattr(module, name):
+def _strategy(found: Found) -> Strategy:
+    there = [key for key, value in vars(found.module).items() if isinstance(value, Strategy)]
+    if not hasattr(found.module, found.name):
         remedy = f"It has: {', '.join(there)}" if there else "It has no Strategy; define one"
-        raise LoadError(f"{file} has no object {name!r}. {remedy}.")
-    found = getattr(module, name)
-    if not isinstance(found, Strategy):
+        raise LoadError(f"{found.place} has no object {found.name!r}. {remedy}.")
+    if not isinstance(found.value, Strategy):
         raise LoadError(
-            f"{file}: {name} is a {type(found).__name__}, not a Strategy. "
-            f"Write {name} = Strategy(name=..., step=step, ...) from nt_ray.strategies.base."
+            f"{found.place.rpartition(':')[0]}: {found.name} is a {type(found.value).__name__}, not a Strategy. "
+            f"Write {found.name} = Strategy(name=..., step=step, ...) from nt_ray.strategies.base."
         )
-    return found
+    return found.value
 
 
 def _checked(strategy: Strategy, place: str) -> Strategy:
@@ -160,33 +186,33 @@ def _checked(strategy: Strategy, place: str) -> Strategy:
     size = strategy.state_size(strategy.vector())
     if int(size) != size or size < 0:
         raise LoadError(f"{place}: state_size gave {size!r} for the defaults. Return a whole number from 0.")
-    return replace(strategy, step=_compiled(strategy.step, place))
+    form = "step(state, bar, params, targets) -> float"
+    return replace(strategy, step=compiled(strategy.step, STEP_SIGNATURE, "STEP_SIGNATURE", form, place))
 
 
-def _compiled(step: Any, place: str) -> Any:
-    """Step that has exactly the platform's signature."""
+def compiled(step: Any, signature: Any, signature_name: str, form: str, place: str) -> Any:
+    """Step that has exactly this signature, compiled here where it is a plain function of this form."""
     if isinstance(step, FunctionType):
-        step = _compile(lambda: njit(STEP_SIGNATURE, nogil=True)(step), place)
+        step = _compile(lambda: njit(signature, nogil=True, boundscheck=True)(step), form, place)
     if not isinstance(step, CPUDispatcher):
-        raise LoadError(f"{place}: step is a {type(step).__name__}. Give a function of (state, bar, params, targets).")
+        raise LoadError(f"{place}: step is a {type(step).__name__}. Give a function: {form}.")
     dispatcher: Any = step
     if not dispatcher.overloads:
-        _compile(lambda: dispatcher.compile(STEP_SIGNATURE), place)
-    made = dispatcher.overloads.get(STEP_SIGNATURE.args)
-    if made is None or made.signature.return_type != float64:
+        _compile(lambda: dispatcher.compile(signature), form, place)
+    made = dispatcher.overloads.get(signature.args)
+    if made is None or made.signature.return_type != signature.return_type:
         has = ", ".join(str(o.signature) for o in dispatcher.overloads.values())
         raise LoadError(
-            f"{place}: step has the signature {has}, not {STEP_SIGNATURE}. Decorate it with @njit(STEP_SIGNATURE)."
+            f"{place}: step has the signature {has}, not {signature}. Decorate it with @njit({signature_name})."
         )
     return dispatcher
 
 
-def _compile(work: Callable[[], Any], place: str) -> Any:
+def _compile(work: Callable[[], Any], form: str, place: str) -> Any:
     try:
         return work()
     except (NumbaError, TypeError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise LoadError(
-            f"{place}: step(state, bar, params, targets) -> float does not compile: {' '.join(lines[:3])}. "
-            "Use what Numba knows: numbers, arrays, loops."
+            f"{place}: {form} does not compile: {' '.join(lines[:3])}. Use what Numba knows: numbers, arrays, loops."
         ) from error

@@ -3,9 +3,12 @@
 Before each bar it has a bid and an ask round the fair price m, the exponential mean of the last `fair` log closes;
 with the inventory q in units, sigma the standard deviation of the last `window` log returns::
 
-    reservation = m - q * gamma * sigma^2 * horizon
-    half spread = gamma * sigma^2 * horizon / 2 + log(1 + gamma / kappa) / gamma
-    bid, ask    = reservation -/+ half spread
+    bid, ask = reservation -/+ half spread
+
+    model 0  reservation = m - q * gamma * sigma^2 * horizon                       Avellaneda and Stoikov
+             half spread = gamma * sigma^2 * horizon / 2 + log(1 + gamma / kappa) / gamma
+    model 1  reservation = m - skew * half spread * q / inventory                  a fixed spread, skewed
+             half spread = spread / 2
 
 A bar that closes at or below the bid adds one unit, one that closes at or above the ask takes one away, within
 +/- `inventory` (0 to `inventory` where `short` is 0). The target is q / `inventory`. As a target it is filled like
@@ -35,7 +38,13 @@ PARAMETERS = (
     Parameter("horizon", 10.0, 0.1, 2520.0, "Bars for which inventory is at risk."),
     Parameter("inventory", 10, 1, 1000, "Units of the largest inventory.", integer=True, aliases=("max_inventory",)),
     Parameter("short", 1, 0, 1, "1 lets the inventory become negative, 0 does not.", integer=True),
-)
+    Parameter("model", 0, 0, 1, "0 Avellaneda and Stoikov, 1 a fixed spread skewed by the inventory.", integer=True),
+    Parameter("spread", 0.002, 1e-5, 0.5, "Bid to ask in model 1, 0.002 is 20 bp.", aliases=("spread_target",)),
+    Parameter(
+        "skew", 0.5, 0.0, 1.0, "Half spreads by which a full inventory moves both quotes of model 1.",
+        aliases=("skew_factor",),
+    ),
+)  # fmt: skip
 
 _QUANTITY, _CONFIDENCE, _LAST, _BID, _ASK, _QUOTED = range(6)
 _HEADER = 6
@@ -50,10 +59,23 @@ def state_size(params: FloatArray) -> int:
 def quotes(
     fair: float, quantity: float, deviation: float, gamma: float, kappa: float, horizon: float
 ) -> tuple[float, float]:
-    """Bid and ask in log price for an inventory of `quantity` units; `deviation` is that of one bar's return."""
+    """Bid and ask of Avellaneda and Stoikov in log price for an inventory of `quantity` units.
+
+    `deviation` is that of one bar's return. Equations 29 and 30 of the paper, `horizon` for the time that is left.
+    """
     risk = gamma * deviation * deviation * horizon
     half = 0.5 * risk + math.log1p(gamma / kappa) / gamma
     reservation = fair - quantity * risk
+    return reservation - half, reservation + half
+
+
+@njit(types.UniTuple(float64, 2)(float64, float64, float64, float64[::1]), cache=True, nogil=True)  # type: ignore[no-untyped-call]
+def quotes_of(fair: float, quantity: float, deviation: float, params: FloatArray) -> tuple[float, float]:
+    """Bid and ask in log price of the model that the parameters name."""
+    if params[7] == 0.0:
+        return quotes(fair, quantity, deviation, params[2], params[3], params[4])
+    half = 0.5 * params[8]
+    reservation = fair - params[9] * half * quantity / params[5]
     return reservation - half, reservation + half
 
 
@@ -74,7 +96,7 @@ def step(state: FloatArray, bar: FloatArray, params: FloatArray, targets: FloatA
         state[_LAST] = close
         if full and not np.isnan(fair):
             deviation = moments.deviation(state[split:], length)
-            bid, ask = quotes(fair, state[_QUANTITY], deviation, params[2], params[3], params[4])
+            bid, ask = quotes_of(fair, state[_QUANTITY], deviation, params)
             state[_BID], state[_ASK], state[_QUOTED] = bid, ask, 1.0
             state[_CONFIDENCE] = conviction(state[_QUANTITY], 2.0 * (price - fair) / (ask - bid))
     targets[0] = state[_QUANTITY] / params[5]

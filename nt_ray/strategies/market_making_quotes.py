@@ -1,10 +1,11 @@
 """Market making with resting orders: the quotes of `market_making` as limit orders on the first instrument.
 
-After each bar a bid and an ask stand for the next one, as DAY limit orders of `size` lots at the prices of
-Avellaneda and Stoikov (`market_making.quotes`), q being the position in units of `size`. Nothing is quoted on a
-side on which the inventory has reached `inventory` units (0 on the short side where `short` is 0). The bid is
-rounded down and the ask up to whole ticks, and neither crosses the last close. Quotes begin once mean and
-deviation are known; on a bar without a close there are none.
+After each bar a bid and an ask stand for the next one, as DAY limit orders of `size` lots at the prices of `model`
+(`market_making.quotes_of`), q being the position in units of `size`. Nothing is quoted on a side on which the
+inventory has reached `inventory` units (0 on the short side where `short` is 0), and nothing at a price below one
+tick or beyond `FARTHEST` times the close, where nobody trades. The bid is rounded down and the ask up to whole ticks,
+and neither crosses the last close. Quotes begin once mean and deviation are known; on a bar without a close there are
+none.
 
 Source: Avellaneda and Stoikov (2008), High-frequency trading in a limit order book, Quantitative Finance 8.
 """
@@ -25,6 +26,11 @@ PARAMETERS = (
     *market_making.PARAMETERS,
     Parameter("size", 100, 1, 1e9, "Lots of a quote.", integer=True, aliases=("quote_size",)),
 )
+
+FARTHEST = 1000.0
+"""Closes beyond which an ask is no price."""
+
+_SIZE = len(market_making.PARAMETERS)
 
 _LAST = 0
 _HEADER = 1
@@ -56,17 +62,18 @@ def step(
     full = state[_LAST] > 0.0 and moments.push(state[split:], math.log(close / state[_LAST]), length)
     state[_LAST] = close
     if full and not np.isnan(fair):
-        size, most = int(params[7]), int(params[5])
+        size, most = int(params[_SIZE]), int(params[5])
         deviation = moments.deviation(state[split:], length)
-        quantity = lots[0] / size
-        bid, ask = market_making.quotes(fair, quantity, deviation, params[2], params[3], params[4])
-        tick = close / ticks[0, CLOSE]
+        bid, ask = market_making.quotes_of(fair, lots[0] / size, deviation, params)
+        # Ticks in one unit of price times the price: the close and its ticks are the same number twice.
+        scale = ticks[0, CLOSE] / close
+        below, above = math.exp(bid) * scale, math.exp(ask) * scale
         least = -most * size if params[6] == 1.0 else 0
-        if lots[0] + size <= most * size:
-            price = min(math.floor(math.exp(bid) / tick), ticks[0, CLOSE])
+        if lots[0] + size <= most * size and below >= 1.0:
+            price = int(min(math.floor(below), float(ticks[0, CLOSE])))
             count = limit_order(requests, count, 0, size, price, DAY)
-        if lots[0] - size >= least:
-            price = max(math.ceil(math.exp(ask) / tick), ticks[0, CLOSE])
+        if lots[0] - size >= least and above <= FARTHEST * ticks[0, CLOSE]:
+            price = int(max(math.ceil(above), float(ticks[0, CLOSE])))
             count = limit_order(requests, count, 0, -size, price, DAY)
     return count
 

@@ -4,10 +4,10 @@ Over the `lookback` bars that end `skip` bars ago, with r the one-bar log return
 
     z = sum(r) / (sd(r) * sqrt(lookback))
 
-which is the t-statistic of the mean return. Long above `entry`; short below -`entry` where `short` is 1; a
-long position is closed below `exit`, a short one above -`exit`. The target is full size, or where `scale` is
-set, min(1, |z| / scale). Entry, exit and scale are all in units of z. Abstains until the window is full; on a
-bar without a close nothing changes.
+which is the t-statistic of the mean return but for sd, which is the population's. Long above `entry`; short below
+-`entry` where `short` is 1; a long position is closed below `exit`, a short one above -`exit`. The target is full
+size, or where `scale` is set, min(1, |z| / scale). Entry, exit and scale are all in units of z. Abstains until the
+window is full; on a bar without a close nothing changes.
 
 Source: Moskowitz, Ooi and Pedersen (2012), Time series momentum, Journal of Financial Economics 104.
 """

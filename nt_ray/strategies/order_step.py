@@ -6,14 +6,15 @@ buffer; it keeps everything it remembers in a flat float64 state, so it cannot l
 quantities whole lots. Knows nothing of how orders are matched.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 from numba import float64, int64, njit, types
 
 from nt_ray.errors import StrategyError
-from nt_ray.strategies.base import Parameter
+from nt_ray.strategies.base import Parameter, checked_values
 from nt_ray.types import FloatArray, IntArray
 
 ORDER_STEP_SIGNATURE = int64(
@@ -86,6 +87,10 @@ class OrderStrategy:
     def __post_init__(self) -> None:
         if not self.name:
             raise StrategyError("An order strategy has no name. Give it one.")
+
+    def vector(self, values: Mapping[str, float] | None = None) -> FloatArray:
+        """Parameter vector for `step`: defaults overridden by `values` (names or aliases), each checked."""
+        return np.array(list(checked_values(self.name, self.parameters, values or {}).values()), dtype=np.float64)
 
 
 @njit(

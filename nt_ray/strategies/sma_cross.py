@@ -25,8 +25,8 @@ from nt_ray.types import FloatArray, IntArray
 LONGEST: Final = 2520
 
 PARAMETERS = (
-    Parameter("fast", 20, 1, LONGEST, "Bars of the fast mean; fewer than slow.", integer=True),
-    Parameter("slow", 100, 2, LONGEST, "Bars of the slow mean.", integer=True),
+    Parameter("fast", 20, 1, LONGEST, "Bars of the fast mean; fewer than slow.", integer=True, aliases=("fast_ma",)),
+    Parameter("slow", 100, 2, LONGEST, "Bars of the slow mean.", integer=True, aliases=("slow_ma",)),
     Parameter("short", 0, 0, 1, "1 sells short below the slow mean, 0 never does.", integer=True),
 )
 

@@ -12,40 +12,34 @@ The account composes; state is in `nt_ray.trader.books`, the talk with the venue
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from nt_ray.brokers.base import Broker
 from nt_ray.errors import BadInputError, TradingError
 from nt_ray.market.bars import Instrument
-from nt_ray.risk.gate import RiskGate, RiskLimits
+from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import Journal
 from nt_ray.trader.books import Books
+from nt_ray.trader.checkpoint import Checkpoints
+from nt_ray.trader.controls import Controls
+from nt_ray.trader.intake import Intake, Prepared, Unit, units
+from nt_ray.trader.reconciliation import Reconciliation, reconcile
 from nt_ray.trader.reports import (
     AccountState,
     OrderReport,
-    capability_denial,
-    duplicate_report,
     report,
     state_of,
 )
-from nt_ray.trader.venue_link import VenueLink
+from nt_ray.trader.venue_link import DOUBTFUL, VenueLink, legal
+from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
+from nt_ray.trading.lots import LotMethod, Lots
 from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
 
 __all__ = ["Account", "AccountState", "OrderReport", "Prepared"]
-
-SCOPES = ("account", "strategy:", "symbol:")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A batch that has passed the gate and lies in the journal; `to_send` is what the venue must get now."""
-
-    requests: tuple[OrderRequest, ...]
-    refused: Mapping[int, OrderReport]
-    to_send: tuple[OrderRequest, ...]
 
 
 class Account:
@@ -60,22 +54,23 @@ class Account:
         instruments: Sequence[Instrument],
         clock: Callable[[], datetime],
         currency: str = "USD",
+        lots: LotMethod = LotMethod.AVERAGE,
     ) -> None:
         self.name = name
         self._journal = journal
+        self._broker = broker
         self._link = VenueLink(broker)
-        self._limits = limits
-        self._gate = RiskGate(limits, instruments)
         self._clock = clock
-        self._books = Books(currency)
+        self._books = Books(currency, lots=lots)
         epoch = journal.open_epoch()
-        for entry in journal.read():
-            self._books.apply(entry.event)
+        self._checkpoints = Checkpoints(journal)
+        self._checkpoints.replay(self._books)
+        self._controls = Controls(self._books, limits, instruments, broker.name, self._commit, self.cancel)
         now = self._now()
         self._commit([e.EpochStarted(now, epoch, name)])
         self._settle_doubts(now)
         self._commit(self._link.news(self._books, now))
-        self._watch_losses(now)
+        self._controls.watch(now)
 
     def deposit(self, amount: Decimal, deposit_id: str = "initial") -> None:
         """Pay capital in (negative: out), once for each `deposit_id`."""
@@ -89,56 +84,67 @@ class Account:
                 raise BadInputError(f"Deposit {amount} is not an amount. Give a number other than zero.")
             self._commit([e.Deposited(self._now(), deposit_id, amount)])
 
+    def act(self, action: a.Action) -> None:
+        """Book a dividend, a split, a change of symbol, a charge or an exchange of currency, once for each id."""
+        now = max(action.time, self._now())
+        booked = self._books.actions.get(action.action_id)
+        if booked is not None and replace(booked, time=action.time) != action:
+            raise TradingError(f"{booked} is booked and cannot become {action}. Use a new id.")
+        if booked is None:
+            # What the ledger cannot hold must not get into the journal.
+            a.book(self._books.ledger.copy(), action)
+            self._commit([replace(action, time=now)])
+
+    def name_lots(self, client_order_id: str, lots: Sequence[str]) -> None:
+        """Say which lots the fills of an order close, where the account closes specific lots."""
+        named = a.LotsNamed(self._now(), client_order_id, self.order(client_order_id).request.symbol, tuple(lots))
+        a.book(self._books.ledger.copy(), named)
+        self._commit([named])
+
+    def lots(self, symbol: str) -> Lots:
+        """Tax lots of a position, oldest first."""
+        return self._books.ledger.lots(symbol)
+
     def submit(self, requests: Sequence[OrderRequest]) -> list[OrderReport]:
         """Pass orders through gate, journal and venue; one report for each, in order."""
         prepared = self.prepare(requests)
-        return self.record(prepared, [self.send(request) for request in prepared.to_send])
+        return self.record(prepared, [event for unit in prepared.to_send for event in self.send(unit)])
+
+    def replace(self, request: OrderRequest) -> OrderReport:
+        """Put an order in the place of the open one that it `replaces`; report on the new one."""
+        if not request.replaces:
+            raise BadInputError(f"{request.client_order_id} replaces nothing. Name the order in `replaces`.")
+        return self.submit([request])[0]
 
     def prepare(self, requests: Sequence[OrderRequest]) -> Prepared:
         """Ask the gate for each order, earlier ones counting as open; journal the answers in one append."""
         now = self._now()
-        events: list[e.Event] = []
-        refused: dict[int, OrderReport] = {}
-        to_send: list[OrderRequest] = []
-        fresh: dict[str, OrderRequest] = {}
-        reserved = 0
-        try:
-            for index, request in enumerate(requests):
-                known = fresh.get(request.client_order_id) or self._request(request.client_order_id)
-                if known is None:
-                    fresh[request.client_order_id] = request
-                    for earlier in to_send[reserved:]:
-                        self._books.reserve(earlier)
-                    reserved = len(to_send)
-                    if self._pass(request, now, events):
-                        to_send.append(request)
-                elif known != request:
-                    refused[index] = told = duplicate_report(request)
-                    events.append(e.RequestRefused(now, request.client_order_id, told.rule, told.reason))
-        finally:
-            # The fold of the journalled events reserves again; without them nothing is reserved.
-            self._books.release(to_send[:reserved])
-        self._commit(events)
-        return Prepared(tuple(requests), refused, tuple(to_send))
+        self._controls.expire(now)
+        intake = Intake(self._books, self._controls.gate, self._link.cannot, now)
+        prepared = intake.take(requests)
+        self._commit(intake.events)
+        return prepared
 
-    def send(self, request: OrderRequest) -> e.OrderEvent | None:
-        """Send one order; return what became of it, or None where that is unknown."""
-        return self._link.send(request, self._now())
+    def send(self, unit: Unit) -> list[e.OrderEvent]:
+        """Send what goes to the venue in one call; return what became of it, nothing where that is unknown."""
+        return self._link.send(unit, self._now())
 
-    def record(self, prepared: Prepared, outcomes: Sequence[e.OrderEvent | None]) -> list[OrderReport]:
+    def record(self, prepared: Prepared, outcomes: Sequence[e.OrderEvent]) -> list[OrderReport]:
         """Journal what became of the orders sent, in one append; report on the whole batch."""
-        known = [outcome for outcome in outcomes if outcome is not None]
         # An acknowledgement that loss of power takes away is asked for again. A refusal is not: its intent
         # may go another way as soon as it is reported, so it must never come back as an order in doubt.
-        self._commit(known, durable=any(not isinstance(outcome, e.OrderAccepted) for outcome in known))
+        self._commit(outcomes, durable=any(not isinstance(outcome, e.OrderAccepted) for outcome in outcomes))
         return [
             prepared.refused.get(index) or report(self._books.orders[request.client_order_id])
             for index, request in enumerate(prepared.requests)
         ]
 
-    def sync(self, time: datetime, marks: Mapping[str, Decimal]) -> AccountState:
+    def sync(
+        self, time: datetime, marks: Mapping[str, Decimal], volumes: Mapping[str, Decimal] | None = None
+    ) -> AccountState:
         """Take in what the venue reports, mark at these prices, roll the day, watch the losses.
 
+        `marks` are prices known now, `volumes` average daily volumes for the gate's limit on an order's share of them.
         Safe to repeat: a time before the last mark brings no prices, an equal one no change.
         """
         books = self._books
@@ -147,12 +153,15 @@ class Account:
         events = self._link.news(books, now)
         # A time that has been marked already is being replayed: its prices are older than the books'.
         fresh = {} if books.marked_at is not None and time < books.marked_at else marks
+        books.references.saw(fresh, now)
+        books.references.trade(volumes or {})
         lines = books.exposure.lines
         changed = {s: price for s, price in fresh.items() if s not in lines or lines[s].mark != price}
         if events or changed or books.marked_at is None or time > books.marked_at:
             # Prices alone need not outlive a loss of power: the next sync brings them again.
             self._commit([*events, e.Marked(now, changed)], durable=bool(events))
-        self._watch_losses(now)
+        self._controls.watch(now)
+        self._checkpoints.keep(books)
         return self.state()
 
     def cancel(self, client_order_id: str) -> OrderReport:
@@ -170,25 +179,45 @@ class Account:
         """Ask the venue to cancel every open order."""
         return [self.cancel(client_order_id) for client_order_id in list(self._books.open)]
 
-    def halt(self, scope: str, who: str, reason: str) -> None:
-        """Set the kill switch of `account`, `strategy:NAME` or `symbol:SYMBOL`; open orders stay open."""
-        _check_scope(scope)
-        _check_signature(who, reason)
-        if scope not in self._books.halts:
-            self._commit([e.KillSwitchSet(self._now(), scope, who, reason)])
+    def reconcile(self) -> Reconciliation:
+        """Take in all news, then compare with the venue; each difference is named."""
+        self.sync(self._now(), {})
+        return reconcile(self.name, self._books, self._broker, self._books.now)
 
-    def resume(self, scope: str, who: str, reason: str) -> None:
-        """Clear the kill switch of a scope."""
-        _check_scope(scope)
-        _check_signature(who, reason)
-        if scope in self._books.halts:
-            self._commit([e.KillSwitchCleared(self._now(), scope, who, reason)])
+    def halt(self, scope: str | Sequence[str], who: str, reason: str) -> list[OrderReport]:
+        """Stop one scope or several in one decision: `account`, `venue:NAME`, `strategy:NAME`, `symbol:SYMBOL`.
+
+        Returns what became of the orders that worked there: they are cancelled.
+        """
+        return self._controls.halt(_scopes(scope), who, reason, self._now())
+
+    def resume(self, scope: str | Sequence[str], who: str, reason: str) -> None:
+        """Allow trading in scopes again."""
+        self._controls.resume(_scopes(scope), who, reason, self._now())
 
     def reset(self, who: str, reason: str) -> None:
-        """Reset the loss breaker; losses count from the present equity on."""
-        _check_signature(who, reason)
-        if self._books.tripped:
-            self._commit([e.BreakerReset(self._now(), who, reason)])
+        """Close the loss breaker; losses count from the present equity on."""
+        self._controls.reset(who, reason, self._now())
+
+    def change_limits(
+        self, changes: Mapping[str, Any], who: str, reason: str, expires: datetime | None = None
+    ) -> RiskLimits:
+        """Change limits of the gate, until a time or for good; return those then in force. All of it is journalled."""
+        return self._controls.change_limits(changes, who, reason, self._now(), expires)
+
+    def revert_limits(self, names: Sequence[str], who: str, reason: str) -> RiskLimits:
+        """Put limits back to what the configuration says; no names: all of them."""
+        return self._controls.revert_limits(names, who, reason, self._now())
+
+    @property
+    def books(self) -> Books:
+        """State of the account, to be read."""
+        return self._books
+
+    @property
+    def limits(self) -> RiskLimits:
+        """Limits in force."""
+        return self._controls.limits
 
     def state(self) -> AccountState:
         """Return the account as it stands."""
@@ -226,44 +255,20 @@ class Account:
         for event in events:
             self._books.apply(event)
 
-    def _pass(self, request: OrderRequest, now: datetime, events: list[e.Event]) -> bool:
-        """Add the events of a new request; tell whether it may be sent."""
-        client_order_id = request.client_order_id
-        events.append(e.OrderInitialized(now, request))
-        cannot = self._link.cannot(request)
-        denial = capability_denial(request, cannot) if cannot else self._gate.check(request, self._books)
-        if denial is None:
-            events.append(e.OrderSubmitted(now, client_order_id))
-            return True
-        events.append(e.OrderDenied(now, client_order_id, denial.rule, denial.limit, denial.value, denial.reason))
-        return False
-
-    def _request(self, client_order_id: str) -> OrderRequest | None:
-        order = self._books.orders.get(client_order_id)
-        return None if order is None else order.request
-
     def _settle_doubts(self, now: datetime) -> None:
         """Ask the venue for every order whose fate there is unknown."""
-        doubtful = (OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL)
         orders = [self._books.orders[client_order_id] for client_order_id in self._books.open]
-        orders = [order for order in orders if order.status in doubtful]
+        orders = [order for order in orders if order.status in DOUBTFUL]
         if not orders:
             return
         # Settling may send, and a writer that has been replaced must not.
         self._journal.confirm()
-        outcomes = [self._link.settle(order, now) for order in orders]
-        self._commit([outcome for outcome in outcomes if outcome is not None])
-
-    def _watch_losses(self, now: datetime) -> None:
-        trips = self._books.breaker.new_trips(self._books.equity, self._limits)
-        self._commit([e.BreakerTripped(now, t.rule, str(t.limit), f"{t.value:.6f}") for t in trips])
-
-
-def _check_scope(scope: str) -> None:
-    if scope != SCOPES[0] and not (scope.startswith(SCOPES[1:]) and scope.partition(":")[2]):
-        raise BadInputError(f"Scope {scope!r} is unknown. Use account, strategy:NAME or symbol:SYMBOL.")
+        sent = units([order.request for order in orders if order.status is OrderStatus.SUBMITTED])
+        together = [[self._books.orders[request.client_order_id] for request in unit] for unit in sent]
+        asked = [[order] for order in orders if order.status is not OrderStatus.SUBMITTED] + together
+        outcomes = [event for group in asked for event in self._link.settle(group, now)]
+        self._commit(legal(self._books, outcomes))
 
 
-def _check_signature(who: str, reason: str) -> None:
-    if not who.strip() or not reason.strip():
-        raise BadInputError(f"who={who!r}, reason={reason!r} is not a signature. Give a name and a reason.")
+def _scopes(scope: str | Sequence[str]) -> Sequence[str]:
+    return (scope,) if isinstance(scope, str) else scope

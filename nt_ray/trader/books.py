@@ -5,20 +5,27 @@ account built from its journal is equal to the one that wrote it. The one thing 
 the time of the call. It satisfies `nt_ray.risk.rules.AccountView` and knows neither broker nor file.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import ChainMap, Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from nt_ray.errors import TradingError
-from nt_ray.risk.breaker import Breaker
+from nt_ray.risk.breaker import Breaker, BreakerState
 from nt_ray.risk.exposure import Exposure
-from nt_ray.risk.rules import Content, content
+from nt_ray.risk.flow import Flow
+from nt_ray.risk.heat import protection
+from nt_ray.risk.references import References
+from nt_ray.risk.rules.base import Content, content
+from nt_ray.trader.claims import Claims
+from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
 from nt_ray.trading.ledger import Ledger
 from nt_ray.trading.lifecycle import apply, open_order
-from nt_ray.trading.orders import Fill, Order, OrderRequest
+from nt_ray.trading.lots import LotMethod
+from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,13 +43,19 @@ class UnknownOrderError(TradingError):
 class Books:
     """State of one account."""
 
-    def __init__(self, currency: str = "USD") -> None:
+    def __init__(
+        self, currency: str = "USD", *, daily_loss_by_hand: bool = False, lots: LotMethod = LotMethod.AVERAGE
+    ) -> None:
+        self._by_hand = daily_loss_by_hand
         self.now = _BEGINNING
         self.time = _BEGINNING
         self.marked_at: datetime | None = None
-        self.ledger = Ledger(currency)
+        self.ledger = Ledger(currency, lots)
         self.exposure = Exposure()
+        self.claims = Claims()
         self.breaker = Breaker()
+        self.flow = Flow()
+        self.references = References()
         self.orders: dict[str, Order] = {}
         self.open: dict[str, None] = {}
         """Ids of orders the venue may hold, in order of entry."""
@@ -52,9 +65,15 @@ class Books:
         self.marks: dict[str, Decimal] = {}
         self.equity = Decimal(0)
         self.deposits: dict[str, Decimal] = {}
+        self.actions: dict[str, a.Action] = {}
+        """By id, what changed the books without an order."""
         self.halts: dict[str, str] = {}
+        self.limit_changes: dict[str, e.LimitsChanged] = {}
+        """By limit, the change that is in force."""
         self.denials: Counter[str] = Counter()
         self._since_mark = 0
+        self._resting: dict[str, dict[str, None]] = {}
+        self._pending: dict[str, Order] = {}
         self._sent: dict[Content, datetime] = {}
         self._reserved: dict[Content, datetime] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -65,9 +84,14 @@ class Books:
             e.RequestRefused: self._refused,
             e.EpochStarted: self._nothing,
             e.Deposited: self._deposited,
+            **dict.fromkeys(get_args(a.Action), self._acted),
+            a.LotsNamed: self._lots_named,
             e.Marked: self._marked,
             e.BreakerTripped: self._tripped,
+            e.BreakerHalfOpened: self._halved,
             e.BreakerReset: self._reset,
+            e.LimitsChanged: self._limits_changed,
+            e.LimitsReverted: self._limits_reverted,
             e.KillSwitchSet: self._halted,
             e.KillSwitchCleared: self._resumed,
         }
@@ -78,17 +102,27 @@ class Books:
         return self.breaker.tripped
 
     @property
-    def halted(self) -> frozenset[str]:
+    def breaker_state(self) -> BreakerState:
+        """State of the loss breaker."""
+        return self.breaker.state
+
+    @property
+    def halted(self) -> Collection[str]:
         """Scopes whose kill switch is set."""
-        return frozenset(self.halts)
+        return self.halts
 
     def knows(self, client_order_id: str) -> bool:
         """Whether an order with this id exists."""
         return client_order_id in self.orders
 
+    def resting(self, symbol: str) -> list[Order]:
+        """Orders in a symbol that the venue may hold, in order of entry."""
+        ids = self._resting.get(symbol)
+        return [self.orders.get(i) or self._pending[i] for i in ids] if ids else []
+
     def last_sent(self, what: Content) -> datetime | None:
         """When an equal order was last let through."""
-        return self._reserved.get(what) or self._sent.get(what)
+        return (self._reserved.get(what) if self._reserved else None) or self._sent.get(what)
 
     def order(self, client_order_id: str) -> Order:
         """Order under an id; `UnknownOrderError` where there is none."""
@@ -99,14 +133,54 @@ class Books:
 
     def reserve(self, request: OrderRequest) -> None:
         """Count a request as open and sent before it is journalled, until `release`."""
-        self.exposure.open(request.symbol, request.side.sign, request.quantity)
         self._reserved[content(request)] = self.now
+        order = self._pending[request.client_order_id] = Order(request, OrderStatus.SUBMITTED)
+        self.claims.enter(request, self._known)
+        self.claims.count(order, self._known, self.exposure)
+        self._rest(request)
+        self.flow.sent(request.strategy, self.now)
 
-    def release(self, requests: Iterable[OrderRequest]) -> None:
+    def release(self, requests: Sequence[OrderRequest]) -> None:
         """Take reservations back."""
-        for request in requests:
-            self.exposure.open(request.symbol, request.side.sign, -request.quantity)
-        self._reserved.clear()
+        for request in reversed(requests):
+            self._pending[request.client_order_id] = ended = Order(request, OrderStatus.DENIED)
+            self.claims.count(ended, self._known, self.exposure)
+            self.claims.leave(request, self._known)
+            del self._pending[request.client_order_id]
+            self._reserved.pop(content(request), None)
+            del self._resting[request.symbol][request.client_order_id]
+            self.flow.unsent(request.strategy, 1)
+
+    @contextmanager
+    def supposing(self, request: OrderRequest) -> Iterator[None]:
+        """Show the exposure as it is when an order may trade: its reserved parent filled, what it rivals away."""
+        parent = self._pending.get(request.parent)
+        if parent is not None:
+            self._suppose(parent.with_(status=OrderStatus.FILLED, filled_quantity=parent.request.quantity), 1)
+        held = self.claims.held
+        rivals = [i for i in self.claims.rivals(request, self._known) if i in held]
+        for rival in rivals:
+            self.exposure.open(request.symbol, request.side.sign, -held[rival])
+        try:
+            yield
+        finally:
+            for rival in rivals:
+                self.exposure.open(request.symbol, request.side.sign, held[rival])
+            if parent is not None:
+                self._suppose(parent, -1)
+
+    @property
+    def _known(self) -> Mapping[str, Order]:
+        """Orders with those that are only reserved."""
+        return ChainMap(self._pending, self.orders)
+
+    def _suppose(self, order: Order, sign: int) -> None:
+        """Put a reserved order into a state, and the position to where that brings it."""
+        request = order.request
+        self._pending[request.client_order_id] = order
+        position = self.exposure.peek(request.symbol).position
+        self.exposure.move(request.symbol, position + sign * request.side.sign * request.quantity)
+        self.claims.count(order, self._known, self.exposure)
 
     def apply(self, event: e.Event) -> None:
         """Fold one event in; raises where it contradicts the state."""
@@ -127,14 +201,22 @@ class Books:
         order = self._step(event)
         request = order.request
         self.open[event.client_order_id] = None
-        self.exposure.open(request.symbol, request.side.sign, request.quantity)
+        self._rest(request)
+        self.flow.sent(request.strategy, event.time)
+        if request.stop_price is not None:
+            self._protect(request.symbol)
+        self.claims.enter(request, self.orders)
+        self.claims.count(order, self.orders, self.exposure)
         self._sent[content(request)] = event.time
 
     def _changed(self, event: e.OrderEvent) -> None:
-        before = self.order(event.client_order_id)
         after = self._step(event)
+        if isinstance(event, (e.PendingCancel, e.PendingReplace)):
+            self.flow.sent(after.request.strategy, event.time)
         if after.status.is_final:
-            self._close(after, before.remaining)
+            self._close(after)
+        if after.request.stop_price is not None:
+            self._protect(after.request.symbol)
 
     def _filled(self, event: e.OrderFilled) -> None:
         fill = event.fill
@@ -145,23 +227,34 @@ class Books:
         self.ledger.fill(fill)
         self.orders[fill.client_order_id] = after
         self.fills.append(fill)
+        self.flow.filled(after.request.strategy, event.time)
         self.marks.setdefault(fill.symbol, fill.price)
         self.exposure.move(fill.symbol, self.ledger.position(fill.symbol).quantity)
-        if not before.status.is_final:
-            self.exposure.open(fill.symbol, fill.side.sign, -fill.quantity)
-            if after.status.is_final:
-                self._close(after, after.request.quantity - after.filled_quantity)
+        if after.status.is_final and not before.status.is_final:
+            self._close(after)
+        else:
+            self.claims.count(after, self.orders, self.exposure)
+        if after.request.stop_price is not None:
+            self._protect(fill.symbol)
 
     def _step(self, event: e.OrderEvent) -> Order:
         order = apply(self.order(event.client_order_id), event)
         self.orders[event.client_order_id] = order
         return order
 
-    def _close(self, order: Order, left: Decimal) -> None:
-        """Release the exposure that an order no longer holds."""
+    def _close(self, order: Order) -> None:
+        """Release what an order no longer holds."""
         del self.open[order.request.client_order_id]
-        if left:
-            self.exposure.open(order.request.symbol, order.request.side.sign, -left)
+        del self._resting[order.request.symbol][order.request.client_order_id]
+        self.claims.count(order, self.orders, self.exposure)
+
+    def _protect(self, symbol: str) -> None:
+        """Tell the exposure which stops work in a symbol."""
+        stops = [o for o in self.resting(symbol) if o.request.stop_price is not None]
+        self.exposure.protect(symbol, (protection(o.request, o.remaining) for o in stops))
+
+    def _rest(self, request: OrderRequest) -> None:
+        self._resting.setdefault(request.symbol, {})[request.client_order_id] = None
 
     def _refused(self, event: e.RequestRefused) -> None:
         self.denials[event.rule] += 1
@@ -172,8 +265,20 @@ class Books:
         self.equity += event.amount
         self.breaker = self.breaker.deposit(event.amount)
 
+    def _acted(self, event: a.Action) -> None:
+        a.book(self.ledger, event)
+        self.actions[event.action_id] = event
+        moved = a.marks_after(event, self.marks)
+        self.marks.update(moved)
+        self.exposure.mark(moved)
+        for symbol in a.symbols_of(event):
+            self.exposure.move(symbol, self.ledger.position(symbol).quantity)
+
+    def _lots_named(self, event: a.LotsNamed) -> None:
+        a.book(self.ledger, event)
+
     def _marked(self, event: e.Marked) -> None:
-        self.breaker = self.breaker.begin_day(event.time, self.equity)
+        self.breaker = self.breaker.begin_day(event.time, self.equity, by_hand=self._by_hand)
         self.exposure.mark(event.marks)
         # A price that is not usable closes the gate for its symbol; equity keeps the last one that was.
         self.marks.update({s: price for s, price in event.marks.items() if price.is_finite() and price > 0})
@@ -186,6 +291,9 @@ class Books:
     def _tripped(self, event: e.BreakerTripped) -> None:
         self.breaker = self.breaker.trip(event.rule)
 
+    def _halved(self, _: e.BreakerHalfOpened) -> None:
+        self.breaker = self.breaker.halve()
+
     def _reset(self, _: e.BreakerReset) -> None:
         self.breaker = self.breaker.reset(self.equity)
 
@@ -194,6 +302,16 @@ class Books:
 
     def _resumed(self, event: e.KillSwitchCleared) -> None:
         self.halts.pop(event.scope, None)
+        kind, _, name = event.scope.partition(":")
+        if kind == "strategy":
+            self.flow.restart(name)
+
+    def _limits_changed(self, event: e.LimitsChanged) -> None:
+        self.limit_changes.update(dict.fromkeys(event.changes, event))
+
+    def _limits_reverted(self, event: e.LimitsReverted) -> None:
+        for name in event.names:
+            self.limit_changes.pop(name, None)
 
     def _nothing(self, event: e.EpochStarted) -> None:
         """An epoch changes who writes, not what is."""

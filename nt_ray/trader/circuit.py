@@ -1,13 +1,13 @@
 """Circuit breakers of venues and the routing table that follows from them.
 
 A circuit is closed (in use), open (not used) or half-open (one probe under way). It opens after `threshold` failures in
-a row, and is probed every `probe_every` ticks of the injected clock: bars in a replay, seconds in live trading. A
-probe that succeeds closes it, one that fails leaves it open. The order path only ever reads the resulting table.
+a row and is probed after `probe_every` ticks of the injected clock: bars in a replay, seconds in live trading. A
+probe that succeeds closes it; one that fails leaves it open, and the next comes `backoff` times later, up to `longest`.
+The order path only ever reads the resulting table.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from nt_ray.trader.routing import RoutingTable
@@ -27,28 +27,38 @@ class Circuit:
 
     threshold: int = 1
     probe_every: float = 1.0
+    backoff: float = 1.0
+    longest: float = float("inf")
     state: CircuitState = CircuitState.CLOSED
     failures: int = 0
     trips: int = 0
     probed_at: float = 0.0
+    probes: int = 0
+
+    @property
+    def wait(self) -> float:
+        """Ticks from the last failure to the next probe."""
+        return min(self.probe_every * self.backoff**self.probes, self.longest)
 
     def failed(self, now: float) -> None:
         """Record a failure; open the circuit at the threshold, or at once where it was half-open."""
         self.failures += 1
         if self.state is CircuitState.CLOSED and self.failures >= self.threshold:
             self.trips += 1
+        if self.state is CircuitState.HALF_OPEN:
+            self.probes += 1
         if self.failures >= self.threshold or self.state is CircuitState.HALF_OPEN:
             self.state = CircuitState.OPEN
             self.probed_at = now
 
     def succeeded(self) -> None:
         """Record a success: the circuit closes."""
-        self.failures = 0
+        self.failures = self.probes = 0
         self.state = CircuitState.CLOSED
 
     def due(self, now: float) -> bool:
         """Whether an open circuit should be probed now; if so it becomes half-open."""
-        if self.state is CircuitState.OPEN and now - self.probed_at >= self.probe_every:
+        if self.state is CircuitState.OPEN and now - self.probed_at >= self.wait:
             self.state = CircuitState.HALF_OPEN
             return True
         return False
@@ -57,10 +67,10 @@ class Circuit:
 class Switchboard:
     """Circuits of all accounts and the routing table that results from them."""
 
-    def __init__(self, shares: Mapping[str, Decimal], *, threshold: int = 1, probe_every: float = 1.0) -> None:
-        """Watch accounts, given in order of preference with their shares of the capital."""
-        self._circuits = {name: Circuit(threshold, probe_every) for name in shares}
-        self._table = RoutingTable(dict(shares), frozenset(shares))
+    def __init__(self, table: RoutingTable, circuit: Circuit | None = None) -> None:
+        """Watch the accounts of a table, each with a circuit like this one."""
+        self._circuits = {name: replace(circuit or Circuit()) for name in table.accounts}
+        self._table = table
 
     @property
     def table(self) -> RoutingTable:

@@ -11,7 +11,6 @@ same on every runtime.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,7 +21,6 @@ from nt_ray.backtest.buy_and_hold import buy_and_hold
 from nt_ray.config import Settings
 from nt_ray.errors import ServiceError
 from nt_ray.market.bars import BarPanel
-from nt_ray.market.source import load_panel
 from nt_ray.reports.record import RunRecord
 from nt_ray.strategies.inputs import input_columns
 from nt_ray.strategies.loader import label as label_of
@@ -37,8 +35,9 @@ from nt_ray.trader.assembly import (
     prepare_panel,
     single_agent,
 )
+from nt_ray.trader.data import load_bars
 from nt_ray.trader.desk import Desk
-from nt_ray.trader.planning import account_plans, sizing_params
+from nt_ray.trader.planning import account_plans, routing_table, sizing_params
 from nt_ray.trader.portfolio import Portfolio, RiskReport, analyze, combine
 from nt_ray.trader.recording import agents_frame, digest, flows, trades_frame
 from nt_ray.trader.run_folder import create_run_folder, write_run
@@ -89,17 +88,7 @@ class NeuralTrader:
         """Load the data, then start or join the runtime; bad data fail before anything is started."""
         if self._facts is not None:
             return
-        data = self.settings.data
-        self._panel = load_panel(
-            data.source,
-            symbols=data.symbols or None,
-            start=_at_start(data.start),
-            end=_at_end(data.end),
-            timezone=data.timezone,
-            adjust=data.adjust,
-            missing=data.missing,
-            extra=fields_to_read(self.settings),
-        )
+        self._panel = load_bars(self.settings.data, fields_to_read(self.settings))
         self._panel = prepare_panel(self.settings.strategies.enabled, self._panel)
         build_roster(self.settings, self._panel)
         self._facts = self._runtime.start()
@@ -120,7 +109,7 @@ class NeuralTrader:
         swarm = build_swarm(self.settings, panel, specs, transport, self.settings.swarm.topology)
         desk = self._runtime.desk(folder.name, account_plans(self.settings, folder), panel)
         try:
-            router = self._runtime.router(folder.name, desk, self.settings.brokers.shares())
+            router = self._runtime.router(folder.name, desk, routing_table(self.settings))
             started = time.perf_counter()
             session = self._session(label, swarm, desk, router, on_bar).run()
             seconds = time.perf_counter() - started
@@ -263,11 +252,3 @@ def _quantiles(samples: Sequence[float]) -> dict[str, float]:
         return {}
     p50, p99 = np.quantile(np.array(samples), [0.5, 0.99])
     return {"p50": float(p50), "p99": float(p99)}
-
-
-def _at_start(day: Any) -> datetime | None:
-    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _at_end(day: Any) -> datetime | None:
-    return None if day is None else datetime(day.year, day.month, day.day, 23, 59, 59, 999999, tzinfo=UTC)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from nt_ray.brokers.simulated.matching import Costs
 from nt_ray.config import Settings
+from nt_ray.market.bars import AssetClass
 from nt_ray.portfolio.sizing import SizingParams
 from nt_ray.risk.gate import RiskLimits
 from nt_ray.trader.replay_account import AccountPlan
+from nt_ray.trader.routing import RoutingPolicy, RoutingTable, VenueFacts
+from nt_ray.trading.lots import LotMethod
 
 CENT = Decimal("0.01")
 
@@ -19,17 +22,24 @@ def sizing_params(settings: Settings) -> SizingParams:
 
 def risk_limits(settings: Settings) -> RiskLimits:
     """Limits of the gate from `[risk]`."""
-    risk = settings.risk
+    limits = settings.risk.model_dump(exclude={"max_order_size", "max_position_size", "restricted", "var_confidence"})
     return RiskLimits(
-        max_order_notional=risk.max_order_size,
-        max_position_notional=risk.max_position_size,
-        max_gross_exposure=risk.max_gross_exposure,
-        max_net_exposure=risk.max_net_exposure,
-        max_concentration=risk.max_concentration,
-        max_daily_loss=risk.max_daily_loss,
-        max_drawdown=risk.max_drawdown,
-        duplicate_window_s=risk.duplicate_window_s,
+        max_order_notional=settings.risk.max_order_size,
+        max_position_notional=settings.risk.max_position_size,
+        restricted=frozenset(settings.risk.restricted),
+        **limits,
     )
+
+
+def routing_table(settings: Settings) -> RoutingTable:
+    """Routing over the enabled brokers, all of them reachable."""
+    brokers = settings.brokers
+    facts = {}
+    for name in brokers.enabled:
+        venue = brokers.table(name)
+        classes = frozenset(AssetClass(c) for c in venue.asset_classes)
+        facts[name] = VenueFacts(venue.commission_bps + venue.slippage_bps, venue.latency_ms, classes)
+    return RoutingTable(brokers.shares(), frozenset(brokers.enabled), 0, RoutingPolicy(brokers.routing), facts)
 
 
 def account_plans(settings: Settings, folder: Path) -> list[AccountPlan]:
@@ -41,6 +51,8 @@ def account_plans(settings: Settings, folder: Path) -> list[AccountPlan]:
     first = next(iter(capital))
     capital[first] += cash - sum(capital.values())
     plans = []
+    account = settings.account
+    database = "" if account.journal is None else account.journal.get_secret_value()
     for name, amount in capital.items():
         broker = settings.brokers.table(name)
         costs = Costs(
@@ -51,5 +63,6 @@ def account_plans(settings: Settings, folder: Path) -> list[AccountPlan]:
             volume_share=broker.volume_share,
         )
         outages = tuple((first_bar, last_bar) for first_bar, last_bar in broker.outage)
-        plans.append(AccountPlan(name, folder, amount, costs, limits, outages))
+        money = (account.currency, LotMethod(account.lots), database)
+        plans.append(AccountPlan(name, folder, amount, costs, limits, outages, *money))
     return plans

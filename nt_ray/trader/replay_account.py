@@ -5,24 +5,29 @@ Every call is safe to repeat: a row already replayed changes nothing, an order a
 the object can die at any instant and be built again from its folder.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from nt_ray.brokers.base import VenueDownError
 from nt_ray.brokers.simulated.exchange import SimulatedExchange
 from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE, Costs
-from nt_ray.market.bars import CLOSE, BarPanel
+from nt_ray.market.bars import CLOSE, VOLUME, BarPanel
 from nt_ray.risk.gate import RiskLimits
-from nt_ray.storage.journal import Journal
+from nt_ray.storage.opening import in_schema, open_journal
 from nt_ray.trader.account import Account, AccountState, OrderReport
 from nt_ray.trader.files import BARS
+from nt_ray.trading.lots import LotMethod
 from nt_ray.trading.orders import Fill, OrderRequest
 from nt_ray.types import IntArray
+
+AVERAGED: Final = 20
+"""Bars over which a volume is averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,17 @@ class AccountPlan:
     costs: Costs
     limits: RiskLimits
     outages: tuple[tuple[int, int], ...] = ()
+    currency: str = "USD"
+    lots: LotMethod = LotMethod.AVERAGE
+    database: str = field(default="", repr=False)
+    """Address of the database that keeps the journal; empty keeps it in a file of the folder."""
 
     @property
-    def journal_path(self) -> Path:
-        """The account's journal."""
-        return self.folder / f"journal-{self.name}.sqlite"
+    def journal(self) -> str:
+        """The account's journal: a path, or an address with a schema for this run and account."""
+        if not self.database:
+            return str(self.folder / f"journal-{self.name}.sqlite")
+        return in_schema(self.database, f"{self.folder.name}_{self.name}")
 
     @property
     def bars_path(self) -> Path:
@@ -63,9 +74,17 @@ class ReplayAccount:
         self._panel = panel
         self._row = 0
         self._marks = last_known_closes(panel)
+        self._volumes = average_volumes(panel) if plan.limits.max_volume_share is not None else None
         self._venue = SimulatedExchange(plan.name, panel, plan.costs, plan.venue_path)
         self._account = Account(
-            plan.name, Journal(plan.journal_path), self._venue, plan.limits, panel.instruments, self._clock
+            plan.name,
+            open_journal(plan.journal),
+            self._venue,
+            plan.limits,
+            panel.instruments,
+            self._clock,
+            plan.currency,
+            plan.lots,
         )
         self._account.deposit(plan.capital)
 
@@ -79,7 +98,8 @@ class ReplayAccount:
             for instrument, ticks in zip(self._panel.instruments, self._marks[row].tolist(), strict=True)
             if ticks != UNKNOWN_PRICE
         }
-        self._account.sync(self._clock(), marks)
+        volumes = None if self._volumes is None else self._volumes(row)
+        self._account.sync(self._clock(), marks, volumes)
         return self._account.state()
 
     def submit(self, requests: Sequence[OrderRequest]) -> list[OrderReport]:
@@ -122,3 +142,15 @@ def last_known_closes(panel: BarPanel) -> IntArray:
     latest = np.maximum.accumulate(rows, axis=0)
     known = np.take_along_axis(closes, np.maximum(latest, 0), axis=0)
     return np.where(latest < 0, UNKNOWN_PRICE, known)
+
+
+def average_volumes(panel: BarPanel) -> Callable[[int], dict[str, Decimal]]:
+    """Return, for a row, the mean volume of each symbol over the last `AVERAGED` bars that have one."""
+
+    def at(row: int) -> dict[str, Decimal]:
+        volumes = panel.values[max(row + 1 - AVERAGED, 0) : row + 1, :, VOLUME]
+        known = np.isfinite(volumes)
+        sums, counts = np.where(known, volumes, 0.0).sum(axis=0), known.sum(axis=0)
+        return {s: Decimal(repr(float(sums[i] / counts[i]))) for i, s in enumerate(panel.symbols) if counts[i]}
+
+    return at

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from nt_ray.risk.rules import Denial
+from nt_ray.risk.rules.base import Denial
 from nt_ray.trader.books import Books
 from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
 

@@ -35,11 +35,21 @@ def create_run_folder(runs: Path, label: str, seed: int) -> Path:
 
 
 def write_run(folder: Path, record: RunRecord, settings: Settings, extra: dict[str, Any]) -> dict[str, Any]:
-    """Write everything that is not written while the run goes on; return the summary."""
-    (folder / files.SETTINGS).write_text(to_toml(settings), encoding="utf-8")
-    record.trades.write_parquet(folder / files.TRADES)
-    record.trades.write_csv(folder / files.TRADES_CSV)
+    """Write everything of a session that is not written while it goes on; return the summary."""
+    write_table(record.trades, folder / files.TRADES, folder / files.TRADES_CSV)
     record.agents.write_parquet(folder / files.AGENTS)
+    return finish(folder, record, settings, extra)
+
+
+def write_table(table: pl.DataFrame, parquet: Path, csv: Path) -> None:
+    """Write a table in both forms."""
+    table.write_parquet(parquet)
+    table.write_csv(csv)
+
+
+def finish(folder: Path, record: RunRecord, settings: Settings, extra: dict[str, Any]) -> dict[str, Any]:
+    """Write settings, equity, summary, tear sheet and picture, and point `latest` here; return the summary."""
+    (folder / files.SETTINGS).write_text(to_toml(settings), encoding="utf-8")
     pl.DataFrame(
         {
             "time": pl.Series(record.times).cast(pl.Datetime("ns", "UTC")),

@@ -4,8 +4,7 @@
 decisions and its trades are the same on both.
 """
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from nt_ray.market.bars import BarPanel
@@ -16,6 +15,7 @@ from nt_ray.swarm.transport import Transport
 from nt_ray.trader.circuit import Switchboard
 from nt_ray.trader.desk import Desk, InProcessDesk
 from nt_ray.trader.replay_account import AccountPlan
+from nt_ray.trader.routing import RoutingTable
 from nt_ray.trader.session import Router
 
 
@@ -34,7 +34,7 @@ class Runtime(Protocol):
         """Open accounts."""
         ...
 
-    def router(self, run: str, desk: Desk, shares: Mapping[str, Decimal]) -> Router:
+    def router(self, run: str, desk: Desk, table: RoutingTable) -> Router:
         """Put a supervisor over the accounts of a desk."""
         ...
 
@@ -62,9 +62,9 @@ class InProcessRuntime:
         """Open accounts."""
         return InProcessDesk(plans, panel)
 
-    def router(self, run: str, desk: Desk, shares: Mapping[str, Decimal]) -> Router:
+    def router(self, run: str, desk: Desk, table: RoutingTable) -> Router:
         """Put a switchboard over the accounts of a desk."""
-        return Switchboard(shares)
+        return Switchboard(table)
 
     def health(self) -> dict[str, Any]:
         """Tell that this process is alive."""

@@ -162,8 +162,9 @@ class Session:
         """Send what is wanted; return what certainly was not sent and may go another way."""
         orders: dict[str, list[OrderRequest]] = {}
         for column, lots in wanted.items():
+            asset_class = self._panel.instruments[column].asset_class
             held = {name: int(position[column]) for name, position in book.by_account.items()}
-            for account, part in self._router.table.route(lots, held):
+            for account, part in self._router.table.route(lots, held, asset_class):
                 orders.setdefault(account, []).append(self._order(f"{row}.{column}.{attempt}", column, account, part))
         unsent: dict[int, int] = {}
         for account, reports in self._desk.submit(orders).items() if orders else ():

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from nt_ray.errors import TradingError
+from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
 from nt_ray.trading.orders import Fill, OrderRequest, OrderType, Side, TimeInForce
 
@@ -65,6 +66,18 @@ def _time(text: str) -> datetime:
     return time.replace(tzinfo=UTC)
 
 
+_AMOUNTS: Final = {
+    "limit_price": "limit",
+    "stop_price": "stop",
+    "trail_amount": "trail",
+    "trail_percent": "trail_percent",
+    "notional": "notional",
+}
+"""Optional amounts of a request and the keys under which they are written."""
+
+_TERMS: Final = ("post_only", "reduce_only", "extended_hours", "parent", "oco_group", "replaces")
+
+
 def _write_request(event: e.OrderInitialized) -> dict[str, Any]:
     request = event.request
     written = {
@@ -75,12 +88,20 @@ def _write_request(event: e.OrderInitialized) -> dict[str, Any]:
         "type": request.type,
         "tif": request.time_in_force,
     }
-    if request.limit_price is not None:
-        written["limit"] = str(request.limit_price)
+    for name, key in _AMOUNTS.items():
+        amount = getattr(request, name)
+        if amount is not None:
+            written[key] = str(amount)
+    if request.expire_at is not None:
+        written["expire_at"] = request.expire_at.astimezone(UTC).isoformat()
+    # What is as it is by default is left out.
+    written.update({name: getattr(request, name) for name in _TERMS if getattr(request, name)})
     return written
 
 
 def _read_request(time: datetime, client_order_id: str, body: Mapping[str, Any]) -> e.OrderInitialized:
+    optional: dict[str, Any] = {name: Decimal(body[key]) for name, key in _AMOUNTS.items() if key in body}
+    optional.update({name: body[name] for name in _TERMS if name in body})
     request = OrderRequest(
         client_order_id,
         body["symbol"],
@@ -88,15 +109,16 @@ def _read_request(time: datetime, client_order_id: str, body: Mapping[str, Any])
         Decimal(body["quantity"]),
         body["strategy"],
         OrderType(body["type"]),
-        Decimal(body["limit"]) if "limit" in body else None,
-        TimeInForce(body["tif"]),
+        time_in_force=TimeInForce(body["tif"]),
+        expire_at=_time(body["expire_at"]) if "expire_at" in body else None,
+        **optional,
     )
     return e.OrderInitialized(time, request)
 
 
 def _write_fill(event: e.OrderFilled) -> dict[str, Any]:
     fill = event.fill
-    return {
+    written = {
         "execution_id": fill.execution_id,
         "symbol": fill.symbol,
         "side": fill.side,
@@ -105,6 +127,9 @@ def _write_fill(event: e.OrderFilled) -> dict[str, Any]:
         "commission": str(fill.commission),
         "time": fill.time.isoformat(),
     }
+    if fill.leaves is not None:
+        written["leaves"] = str(fill.leaves)
+    return written
 
 
 def _read_fill(time: datetime, client_order_id: str, body: Mapping[str, Any]) -> e.OrderFilled:
@@ -117,6 +142,7 @@ def _read_fill(time: datetime, client_order_id: str, body: Mapping[str, Any]) ->
         Decimal(body["price"]),
         Decimal(body["commission"]),
         _time(body["time"]),
+        Decimal(body["leaves"]) if "leaves" in body else None,
     )
     return e.OrderFilled(time, fill)
 
@@ -137,6 +163,32 @@ def _read_deposit(time: datetime, _: str, body: Mapping[str, Any]) -> e.Deposite
     return e.Deposited(time, body["deposit_id"], Decimal(body["amount"]))
 
 
+def _write_limits(event: e.LimitsChanged) -> dict[str, Any]:
+    expires = None if event.expires is None else event.expires.astimezone(UTC).isoformat()
+    return {"changes": dict(event.changes), "who": event.who, "reason": event.reason, "expires": expires}
+
+
+def _read_limits(time: datetime, _: str, body: Mapping[str, Any]) -> e.LimitsChanged:
+    expires = None if body["expires"] is None else _time(body["expires"])
+    return e.LimitsChanged(time, dict(body["changes"]), body["who"], body["reason"], expires)
+
+
+def _write_reverted(event: e.LimitsReverted) -> dict[str, Any]:
+    return {"names": list(event.names), "who": event.who, "reason": event.reason}
+
+
+def _read_reverted(time: datetime, _: str, body: Mapping[str, Any]) -> e.LimitsReverted:
+    return e.LimitsReverted(time, tuple(body["names"]), body["who"], body["reason"])
+
+
+def _write_lots(event: a.LotsNamed) -> dict[str, Any]:
+    return {"symbol": event.symbol, "lots": event.lots}
+
+
+def _read_lots(time: datetime, client_order_id: str, body: Mapping[str, Any]) -> a.LotsNamed:
+    return a.LotsNamed(time, client_order_id, body["symbol"], tuple(body["lots"]))
+
+
 _Writer = Callable[[Any], dict[str, Any]]
 _Reader = Callable[[datetime, str, Mapping[str, Any]], e.Event]
 
@@ -148,6 +200,9 @@ _ORDER_KINDS: Final[dict[type, tuple[str, ...]]] = {
     e.PendingCancel: (),
     e.CancelRejected: ("reason",),
     e.OrderCanceled: (),
+    e.PendingReplace: ("by",),
+    e.ReplaceRejected: ("reason",),
+    e.OrderReplaced: ("by",),
     e.OrderExpired: (),
     e.RequestRefused: ("rule", "reason"),
 }
@@ -156,11 +211,30 @@ _ORDER_KINDS: Final[dict[type, tuple[str, ...]]] = {
 _ACCOUNT_KINDS: Final[dict[type, tuple[str, ...]]] = {
     e.EpochStarted: ("epoch", "account"),
     e.BreakerTripped: ("rule", "limit", "value"),
+    e.BreakerHalfOpened: (),
     e.BreakerReset: ("who", "reason"),
     e.KillSwitchSet: ("scope", "who", "reason"),
     e.KillSwitchCleared: ("scope", "who", "reason"),
 }
 """Events of the account whose fields are plain."""
+
+
+_ACTIONS: Final[dict[type, dict[str, type]]] = {
+    a.DividendPaid: {"action_id": str, "symbol": str, "amount": Decimal},
+    a.SplitApplied: {"action_id": str, "symbol": str, "new": int, "old": int, "quantity": Decimal, "cash": Decimal},
+    a.SymbolChanged: {"action_id": str, "symbol": str, "into": str},
+    a.Charged: {"action_id": str, "charge": str, "amount": Decimal},
+    a.CashExchanged: {"action_id": str, "sold": Decimal, "of": str, "bought": Decimal, "into": str},
+}
+"""Actions: fields by type; all but whole numbers are written as text."""
+
+
+def _action_writer(fields: Mapping[str, type]) -> _Writer:
+    return lambda event: {f: getattr(event, f) if t is int else str(getattr(event, f)) for f, t in fields.items()}
+
+
+def _action_reader(kind: type, fields: Mapping[str, type]) -> _Reader:
+    return lambda time, _, body: kind(time, *(t(body[f]) for f, t in fields.items()))
 
 
 def _plain_writer(fields: tuple[str, ...]) -> _Writer:
@@ -180,6 +254,10 @@ _WRITERS: Final[dict[str, _Writer]] = {
     "OrderFilled": _write_fill,
     "Marked": _write_marks,
     "Deposited": _write_deposit,
+    "LotsNamed": _write_lots,
+    **{k.__name__: _action_writer(f) for k, f in _ACTIONS.items()},
+    "LimitsChanged": _write_limits,
+    "LimitsReverted": _write_reverted,
     **{k.__name__: _plain_writer(f) for k, f in (_ORDER_KINDS | _ACCOUNT_KINDS).items()},
 }
 
@@ -188,6 +266,10 @@ _READERS: Final[dict[str, _Reader]] = {
     "OrderFilled": _read_fill,
     "Marked": _read_marks,
     "Deposited": _read_deposit,
+    "LotsNamed": _read_lots,
+    **{k.__name__: _action_reader(k, f) for k, f in _ACTIONS.items()},
+    "LimitsChanged": _read_limits,
+    "LimitsReverted": _read_reverted,
     **{k.__name__: _order_reader(k, f) for k, f in _ORDER_KINDS.items()},
     **{k.__name__: _account_reader(k, f) for k, f in _ACCOUNT_KINDS.items()},
 }

@@ -5,12 +5,13 @@ Events are facts, frozen and timed in UTC. The state of an order is a fold over 
 events are stored nor how they are written down (`nt_ray.trading.encoding`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
+from nt_ray.trading.actions import Action, LotsNamed
 from nt_ray.trading.orders import Fill, OrderRequest
 
 
@@ -105,6 +106,33 @@ class OrderCanceled:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingReplace:
+    """The venue is about to be asked to put the order `by` in the place of this one."""
+
+    time: datetime
+    client_order_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRejected:
+    """The venue did not take the replacement; the order works on."""
+
+    time: datetime
+    client_order_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReplaced:
+    """The venue works the order `by` in the place of this one."""
+
+    time: datetime
+    client_order_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderExpired:
     """The order's time has run out at the venue."""
 
@@ -159,6 +187,13 @@ class BreakerTripped:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerHalfOpened:
+    """After a trip no order works any more: orders that reduce a position pass."""
+
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BreakerReset:
     """A person reset the breaker; losses count from the equity of this moment."""
 
@@ -168,8 +203,29 @@ class BreakerReset:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsChanged:
+    """A person changed limits of the gate, for good or until `expires` (UTC); values as text."""
+
+    time: datetime
+    changes: Mapping[str, str]
+    who: str
+    reason: str
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsReverted:
+    """Limits are again what the configuration says."""
+
+    time: datetime
+    names: Sequence[str]
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class KillSwitchSet:
-    """Trading in a scope was stopped: `account`, `strategy:NAME` or `symbol:SYMBOL`."""
+    """Trading in a scope was stopped: `account`, `venue:NAME`, `strategy:NAME` or `symbol:SYMBOL`."""
 
     time: datetime
     scope: str
@@ -197,6 +253,9 @@ OrderEvent: TypeAlias = (
     | PendingCancel
     | CancelRejected
     | OrderCanceled
+    | PendingReplace
+    | ReplaceRejected
+    | OrderReplaced
     | OrderExpired
 )
 """What changes the state of one order."""
@@ -206,9 +265,14 @@ Event: TypeAlias = (
     | RequestRefused
     | EpochStarted
     | Deposited
+    | Action
+    | LotsNamed
     | Marked
     | BreakerTripped
+    | BreakerHalfOpened
     | BreakerReset
+    | LimitsChanged
+    | LimitsReverted
     | KillSwitchSet
     | KillSwitchCleared
 )

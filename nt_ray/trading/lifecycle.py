@@ -2,11 +2,13 @@
 
     INITIALIZED -> DENIED | SUBMITTED
     SUBMITTED -> ACCEPTED | REJECTED
-    ACCEPTED -> PARTIALLY_FILLED -> FILLED | CANCELED | EXPIRED
+    ACCEPTED -> PARTIALLY_FILLED -> FILLED | CANCELED | EXPIRED | REPLACED
+
+PENDING_CANCEL and PENDING_REPLACE stand between a request to the venue and its answer.
 
 Guarantees: an illegal transition raises `TradingError` and changes nothing; an execution id is applied once;
-the filled quantity never falls and never exceeds the order; a fill that arrives late, after CANCELED or
-EXPIRED, counts.
+the filled quantity never falls and never exceeds the order; a fill that arrives late, after CANCELED, EXPIRED or
+REPLACED, counts. An order by notional is FILLED by the execution that leaves nothing.
 """
 
 from typing import Final
@@ -22,8 +24,11 @@ from nt_ray.trading.events import (
     OrderFilled,
     OrderInitialized,
     OrderRejected,
+    OrderReplaced,
     OrderSubmitted,
     PendingCancel,
+    PendingReplace,
+    ReplaceRejected,
 )
 from nt_ray.trading.orders import Fill, Order, OrderStatus
 
@@ -33,9 +38,10 @@ _WORKING: Final = frozenset(
         OrderStatus.ACCEPTED,
         OrderStatus.PARTIALLY_FILLED,
         OrderStatus.PENDING_CANCEL,
+        OrderStatus.PENDING_REPLACE,
     }
 )
-_LATE: Final = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED})
+_LATE: Final = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REPLACED})
 
 LEGAL: Final[dict[type, frozenset[OrderStatus]]] = {
     OrderDenied: frozenset({OrderStatus.INITIALIZED}),
@@ -46,6 +52,9 @@ LEGAL: Final[dict[type, frozenset[OrderStatus]]] = {
     PendingCancel: _WORKING - {OrderStatus.PENDING_CANCEL},
     CancelRejected: frozenset({OrderStatus.PENDING_CANCEL}),
     OrderCanceled: _WORKING,
+    PendingReplace: _WORKING - {OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE},
+    ReplaceRejected: frozenset({OrderStatus.PENDING_REPLACE}),
+    OrderReplaced: _WORKING,
     OrderExpired: _WORKING,
 }
 """From which states each event may come."""
@@ -115,7 +124,11 @@ def _step(order: Order, event: OrderEvent) -> Order:
             return order.with_(status=OrderStatus.EXPIRED)
         case PendingCancel():
             return order.with_(status=OrderStatus.PENDING_CANCEL)
-        case CancelRejected():
+        case PendingReplace():
+            return order.with_(status=OrderStatus.PENDING_REPLACE)
+        case OrderReplaced():
+            return order.with_(status=OrderStatus.REPLACED)
+        case CancelRejected() | ReplaceRejected():
             return order.with_(status=_working(order), reason=event.reason)
         case _:
             raise IllegalTransitionError(order, event)
@@ -134,10 +147,11 @@ def _fill(order: Order, fill: Fill) -> Order:
     if own != (request.client_order_id, request.symbol, request.side):
         raise ForeignFillError(order, fill)
     filled = order.filled_quantity + fill.quantity
-    if fill.quantity <= 0 or filled > request.quantity:
+    by_notional = request.notional is not None
+    if fill.quantity <= 0 or (filled > request.quantity and not by_notional):
         raise OverfillError(order, fill)
     status = order.status
-    if filled == request.quantity:
+    if fill.leaves == 0 if by_notional else filled == request.quantity:
         status = OrderStatus.FILLED
     elif status in (OrderStatus.SUBMITTED, OrderStatus.ACCEPTED):
         status = OrderStatus.PARTIALLY_FILLED

@@ -13,6 +13,8 @@ from nt_ray.errors import BadInputError
 
 CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
+_WHOLE = Decimal(100)
+
 
 class Side(StrEnum):
     """Side of an order."""
@@ -31,13 +33,40 @@ class OrderType(StrEnum):
 
     MARKET = "market"
     LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether the order never trades at a worse price than its limit."""
+        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+
+    @property
+    def has_stop(self) -> bool:
+        """Whether the order waits for a stop price of its own."""
+        return self in (OrderType.STOP, OrderType.STOP_LIMIT)
 
 
 class TimeInForce(StrEnum):
-    """How long an order works: the next bar only (DAY), or until filled or cancelled (GTC)."""
+    """How long an order works.
+
+    DAY: this session; GTC: until filled or cancelled; GTD: until `expire_at`; IOC: what fills at once; FOK: all at
+    once or nothing; OPG: in the opening of a session only; CLS: in its closing only.
+    """
 
     DAY = "day"
     GTC = "gtc"
+    GTD = "gtd"
+    IOC = "ioc"
+    FOK = "fok"
+    OPG = "opg"
+    CLS = "cls"
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether the order never rests."""
+        return self in (TimeInForce.IOC, TimeInForce.FOK)
 
 
 class OrderStatus(StrEnum):
@@ -50,9 +79,11 @@ class OrderStatus(StrEnum):
     REJECTED = "rejected"
     PARTIALLY_FILLED = "partially_filled"
     PENDING_CANCEL = "pending_cancel"
+    PENDING_REPLACE = "pending_replace"
     FILLED = "filled"
     CANCELED = "canceled"
     EXPIRED = "expired"
+    REPLACED = "replaced"
 
     @property
     def is_final(self) -> bool:
@@ -66,7 +97,14 @@ class OrderStatus(StrEnum):
 
 
 _FINAL = frozenset(
-    {OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED}
+    {
+        OrderStatus.DENIED,
+        OrderStatus.REJECTED,
+        OrderStatus.FILLED,
+        OrderStatus.CANCELED,
+        OrderStatus.EXPIRED,
+        OrderStatus.REPLACED,
+    }
 )
 
 
@@ -74,7 +112,22 @@ _FINAL = frozenset(
 class OrderRequest:
     """What a caller asks for. The same `client_order_id` is the same order, however often it is sent.
 
-    `strategy` names who owns the order; every order has an owner.
+    client_order_id   unique for ever within the account.
+    quantity          units to trade; 0 where `notional` is given.
+    strategy          who owns the order; every order has an owner.
+    limit_price       of LIMIT and STOP_LIMIT orders.
+    stop_price        of STOP and STOP_LIMIT orders.
+    trail_amount, trail_percent
+                      of TRAILING_STOP orders, one of them: distance from the best price, as a price or in percent.
+    expire_at         of GTD orders.
+    notional          money to trade instead of a quantity: MARKET DAY orders only.
+    post_only         refused rather than filled at once (LIMIT only).
+    reduce_only       never opens or turns a position.
+    extended_hours    may trade outside the regular session (LIMIT DAY or LIMIT GTC only).
+    parent            client id of the order whose fills set this one to work (one triggers the other).
+    oco_group         orders of one group cancel each other (one cancels the other).
+    replaces          client id of the order in whose place this one comes (FIX OrigClOrdID); its quantity counts what
+                      this order itself may trade, apart from what the replaced one has filled.
     """
 
     client_order_id: str
@@ -85,21 +138,88 @@ class OrderRequest:
     type: OrderType = OrderType.MARKET
     limit_price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.DAY
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    expire_at: datetime | None = None
+    notional: Decimal | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+    extended_hours: bool = False
+    parent: str = ""
+    oco_group: str = ""
+    replaces: str = ""
 
     def __post_init__(self) -> None:
         if not CLIENT_ORDER_ID.fullmatch(self.client_order_id):
             raise BadInputError(
                 f"client_order_id {self.client_order_id!r} is not usable. Give 1 to 64 of A-Z a-z 0-9 . _ : -"
             )
-        if not self.quantity.is_finite() or self.quantity <= 0:
-            raise BadInputError(f"{self.client_order_id}: quantity {self.quantity} must be a positive number.")
-        if (self.type is OrderType.LIMIT) != (self.limit_price is not None):
-            raise BadInputError(
-                f"{self.client_order_id}: a {self.type} order with limit_price={self.limit_price}. "
-                "A limit order needs a limit_price, a market order takes none."
-            )
-        if self.limit_price is not None and not (self.limit_price.is_finite() and self.limit_price > 0):
-            raise BadInputError(f"{self.client_order_id}: limit_price {self.limit_price} must be positive.")
+        fault = _size_fault(self) or _price_fault(self) or _terms_fault(self)
+        if fault:
+            raise BadInputError(f"{self.client_order_id}: {fault}")
+
+
+def _size_fault(request: OrderRequest) -> str:
+    """Say what is wrong with quantity or notional; empty where nothing is."""
+    quantity, notional = request.quantity, request.notional
+    if notional is None:
+        if quantity.is_finite() and quantity > 0:
+            return ""
+        return f"quantity {quantity} must be a positive number."
+    if quantity != 0:
+        return f"quantity {quantity} and notional {notional} exclude each other. Give quantity 0, or no notional."
+    if not (notional.is_finite() and notional > 0):
+        return f"notional {notional} must be a positive number."
+    if request.type is not OrderType.MARKET or request.time_in_force is not TimeInForce.DAY:
+        return f"a {request.type} {request.time_in_force} order by notional. Use a market day order, or a quantity."
+    return ""
+
+
+def _price_fault(request: OrderRequest) -> str:
+    """Say which price is missing, superfluous or not positive."""
+    kind = request.type
+    prices = (
+        ("limit_price", request.limit_price, kind.has_limit),
+        ("stop_price", request.stop_price, kind.has_stop),
+    )
+    for name, price, wanted in prices:
+        if wanted != (price is not None):
+            needs = "needs a" if wanted else "takes no"
+            return f"a {kind} order with {name}={price}. A {kind} order {needs} {name}."
+        if price is not None and not (price.is_finite() and price > 0):
+            return f"{name} {price} must be positive."
+    trails = [t for t in (request.trail_amount, request.trail_percent) if t is not None]
+    if len(trails) != (kind is OrderType.TRAILING_STOP):
+        return (
+            f"a {kind} order with trail_amount={request.trail_amount}, trail_percent={request.trail_percent}. "
+            "A trailing_stop order needs one of them, any other none."
+        )
+    if trails and not (trails[0].is_finite() and trails[0] > 0):
+        return f"trail {trails[0]} must be positive."
+    if request.trail_percent is not None and request.trail_percent >= _WHOLE:
+        return f"trail_percent {request.trail_percent} must be below 100."
+    return ""
+
+
+def _terms_fault(request: OrderRequest) -> str:
+    """Say which time in force, flag or link does not fit."""
+    kind, tif = request.type, request.time_in_force
+    if (tif is TimeInForce.GTD) != (request.expire_at is not None):
+        return f"a {tif} order with expire_at={request.expire_at}. A gtd order needs expire_at, any other takes none."
+    if request.expire_at is not None and request.expire_at.tzinfo is None:
+        return f"expire_at {request.expire_at} has no time zone. Give a time in UTC."
+    single = tif.is_immediate or tif in (TimeInForce.OPG, TimeInForce.CLS)
+    if single and kind not in (OrderType.MARKET, OrderType.LIMIT):
+        return f"a {kind} order cannot be {tif}. Use day, gtc or gtd, or a market or limit order."
+    if request.post_only and (kind is not OrderType.LIMIT or single):
+        return f"a {kind} {tif} order cannot be post_only. Use a limit order that may rest."
+    if request.extended_hours and (kind is not OrderType.LIMIT or tif not in (TimeInForce.DAY, TimeInForce.GTC)):
+        return f"a {kind} {tif} order cannot trade in extended hours. Use a limit day or limit gtc order."
+    own = request.client_order_id
+    if own in (request.parent, request.replaces):
+        return "the order names itself as its parent or as the one it replaces. Name another order."
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +234,9 @@ class Fill:
     price: Decimal
     commission: Decimal
     time: datetime
+    leaves: Decimal | None = None
+    """Quantity the venue still works after this execution (FIX LeavesQty), where it says so; 0 ends an order by
+    notional."""
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -147,8 +270,10 @@ class Order:
 
     @property
     def remaining(self) -> Decimal:
-        """Quantity that may still fill."""
-        return Decimal(0) if self.status.is_final else self.request.quantity - self.filled_quantity
+        """Quantity that may still fill; 0 for an order by notional, whose quantity only its fills tell."""
+        if self.status.is_final or self.request.notional is not None:
+            return Decimal(0)
+        return self.request.quantity - self.filled_quantity
 
     @property
     def average_price(self) -> Decimal | None:

@@ -76,4 +76,4 @@ def test_health_shows_nodes_and_accounts_while_a_run_is_on(tmp_path: Path) -> No
     (health,) = seen
     assert health["connected"] is True
     assert set(health["accounts"]) == {"sim-east", "sim-west"}
-    assert all(a["up"] and a["circuit"] == "closed" and a["ms"] > 0 for a in health["accounts"].values())
+    assert all(a["up"] and a["circuit"] == "closed" and a["latency_ms"] > 0 for a in health["accounts"].values())

@@ -14,7 +14,8 @@ from nt_ray.backtest.look_ahead import (
 from nt_ray.backtest.practice import practice_panel
 from nt_ray.errors import BadInputError
 from nt_ray.market.bars import BarPanel
-from nt_ray.strategies.base import STEP_SIGNATURE
+from nt_ray.strategies.base import STEP_SIGNATURE, Strategy
+from nt_ray.strategies.fault import StepError
 from nt_ray.strategies.registry import STRATEGIES, find
 from nt_ray.types import FloatArray
 
@@ -43,6 +44,21 @@ def honest(state: FloatArray, bar: FloatArray, params: FloatArray, targets: Floa
 @njit(STEP_SIGNATURE)
 def peeking_through_another(state: FloatArray, bar: FloatArray, params: FloatArray, targets: FloatArray) -> float:
     return float(peeking(state, bar, params, targets))
+
+
+@njit(STEP_SIGNATURE)
+def nonsense(state: FloatArray, bar: FloatArray, params: FloatArray, targets: FloatArray) -> float:
+    state[0] += 1.0
+    targets[0] = np.nan if state[0] == 50.0 else 0.5
+    return 1.0
+
+
+@njit(STEP_SIGNATURE)
+def raising(state: FloatArray, bar: FloatArray, params: FloatArray, targets: FloatArray) -> float:
+    state[0] += 1.0
+    if state[0] == 50.0:
+        raise ValueError("no")
+    return 1.0
 
 
 def unchanged(panel: BarPanel) -> BarPanel:
@@ -148,3 +164,11 @@ def test_practice_bars_are_bars_and_the_same_for_the_same_seed() -> None:
     assert np.abs(PANEL.field("score")).max() <= 1.0
     with pytest.raises(BadInputError, match="no panel"):
         practice_panel(0, 10)
+
+
+@pytest.mark.parametrize(("step", "said"), [(nonsense, "the target nan"), (raising, "ValueError")])
+def test_a_step_that_goes_wrong_is_named_with_symbol_and_bar(step: object, said: str) -> None:
+    strategy = Strategy("mine", "", "", (), 1, lambda params: 1, step)
+    with pytest.raises(StepError, match=said) as caught:
+        first_leak(PANEL, strategy_outputs(strategy, strategy.vector(), unchanged))
+    assert f"{PANEL.symbols[0]} at {PANEL.time(49).isoformat()} (bar 49" in str(caught.value)

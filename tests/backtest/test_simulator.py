@@ -374,6 +374,20 @@ def test_a_target_that_makes_no_sense_is_refused_with_its_place(target: float) -
         run(panel_of(values, panel.instruments), toy(by_volume))
 
 
+def test_a_step_that_raises_is_refused_with_its_place() -> None:
+    def raising(state: FloatArray, bar: FloatArray, params: FloatArray, targets: FloatArray) -> float:
+        if bar[0, 4] == 7.0:
+            raise ValueError("no")
+        return 0.0
+
+    panel = flat_panel(30)
+    values = np.array(panel.values)
+    values[17, 0, 4] = 7.0
+    where = r"toy: the step raised ValueError \(no\) for ONE at 2020-01-18T00:00:00\+00:00 \(bar 17, close 101\)"
+    with pytest.raises(StrategyError, match=where):
+        run(panel_of(values, panel.instruments), toy(njit(STEP_SIGNATURE)(raising)))
+
+
 @pytest.mark.parametrize("confidence", [math.nan, -0.1, 1.5])
 def test_a_confidence_that_makes_no_sense_is_refused(confidence: float) -> None:
     vote = toy(fixed)

@@ -74,10 +74,10 @@ def test_it_is_a_broker(venue: SimulatedExchange) -> None:
 
 def test_a_market_order_fills_at_the_next_open(venue: SimulatedExchange) -> None:
     assert venue.submit_order(order("a")).status is OrderStatus.ACCEPTED
-    assert venue.fills(0) == []
+    assert venue.fills(None) == []
     venue.advance(1)
     fill = Fill("sim-1-a", "a", "KO", Side.BUY, Decimal(10), Decimal(10), Decimal(0), datetime(1970, 1, 3, tzinfo=UTC))
-    assert venue.fills(0) == [fill]
+    assert venue.fills(None) == [fill]
     assert status(venue, "a") is OrderStatus.FILLED
     assert venue.positions() == {"KO": Decimal(10)}
     assert venue.open_orders() == []
@@ -86,15 +86,15 @@ def test_a_market_order_fills_at_the_next_open(venue: SimulatedExchange) -> None
 def test_a_close_only_instrument_fills_at_its_close(venue: SimulatedExchange) -> None:
     venue.submit_order(order("a", "FUND", "2.5"))
     venue.advance(1)
-    assert told(venue.fills(0)) == [("a", Decimal("2.5"), Decimal("5.5"))]
+    assert told(venue.fills(None)) == [("a", Decimal("2.5"), Decimal("5.5"))]
 
 
 def test_orders_of_a_bar_match_in_column_order_then_in_order_of_entry(venue: SimulatedExchange) -> None:
     for client_order_id, symbol in [("f", "FUND"), ("k1", "KO"), ("k0", "KO")]:
         venue.submit_order(order(client_order_id, symbol))
     venue.advance(1)
-    assert [f.client_order_id for f in venue.fills(0)] == ["k1", "k0", "f"]
-    assert [f.client_order_id for f in venue.fills(2)] == ["f"]
+    assert [f.client_order_id for f in venue.fills(None)] == ["k1", "k0", "f"]
+    assert [f.client_order_id for f in venue.fills(datetime(1970, 1, 4, tzinfo=UTC))] == []
 
 
 def test_a_day_order_expires_with_its_first_bar_even_where_there_is_none(venue: SimulatedExchange) -> None:
@@ -103,7 +103,7 @@ def test_a_day_order_expires_with_its_first_bar_even_where_there_is_none(venue: 
     venue.advance(1)
     assert status(venue, "no-bar") is OrderStatus.EXPIRED
     assert status(venue, "too-low") is OrderStatus.EXPIRED
-    assert venue.fills(0) == []
+    assert venue.fills(None) == []
 
 
 def test_a_gtc_order_works_until_it_is_filled(venue: SimulatedExchange) -> None:
@@ -111,18 +111,19 @@ def test_a_gtc_order_works_until_it_is_filled(venue: SimulatedExchange) -> None:
     venue.advance(1)
     assert status(venue, "a") is OrderStatus.ACCEPTED
     venue.advance(2)
-    assert told(venue.fills(0)) == [("a", Decimal(10), Decimal("21.50"))]
+    assert told(venue.fills(None)) == [("a", Decimal(10), Decimal("21.50"))]
 
 
-def test_volume_caps_each_fill(venue: SimulatedExchange) -> None:
-    venue.submit_order(order("gtc", quantity="60", time_in_force=TimeInForce.GTC))
+def test_orders_share_a_bars_volume_in_order_of_entry(venue: SimulatedExchange) -> None:
+    venue.submit_order(order("gtc", quantity="40", time_in_force=TimeInForce.GTC))
     venue.submit_order(order("day", quantity="60"))
+    venue.submit_order(order("next", quantity="60", time_in_force=TimeInForce.GTC))
     venue.advance(1)
-    assert status(venue, "gtc") is OrderStatus.PARTIALLY_FILLED
+    assert status(venue, "gtc") is OrderStatus.FILLED
     assert status(venue, "day") is OrderStatus.EXPIRED
     venue.advance(3)
-    expected = [("gtc", 50, "10"), ("day", 50, "10"), ("gtc", 4, "11"), ("gtc", 6, "12")]
-    assert told(venue.fills(0)) == [(i, Decimal(q), Decimal(p)) for i, q, p in expected]
+    expected = [("gtc", 40, "10"), ("day", 10, "10"), ("next", 4, "11"), ("next", 50, "12")]
+    assert told(venue.fills(None)) == [(i, Decimal(q), Decimal(p)) for i, q, p in expected]
 
 
 def test_costs_are_those_of_the_venue(path: Path) -> None:
@@ -132,7 +133,7 @@ def test_costs_are_those_of_the_venue(path: Path) -> None:
     exchange.submit_order(order("buy", quantity="100"))
     exchange.submit_order(order("sell", "FUND", "1", side=Side.SELL))
     exchange.advance(1)
-    buy, sell = exchange.fills(0)
+    buy, sell = exchange.fills(None)
     # 1 % worse than the open of 10; 10 bps of 1010 and a cent a share.
     assert (buy.price, buy.commission) == (Decimal("10.10"), Decimal("2.01"))
     # 1 % of 5.50 is 5.5 cents, rounded up against the seller; the minimum commission.
@@ -149,7 +150,7 @@ def test_a_client_id_names_one_order_for_ever(venue: SimulatedExchange) -> None:
     again = venue.submit_order(order("a"))
     assert (again.status, again.filled_quantity) == (OrderStatus.FILLED, Decimal(10))
     venue.advance(2)
-    assert len(venue.fills(0)) == 1
+    assert len(venue.fills(None)) == 1
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_a_cancel_ends_what_is_left(venue: SimulatedExchange) -> None:
     assert venue.cancel_order("a").status is OrderStatus.CANCELED
     assert venue.cancel_order("a").filled_quantity == Decimal(50)
     venue.advance(3)
-    assert len(venue.fills(0)) == 1
+    assert len(venue.fills(None)) == 1
     with pytest.raises(OrderRejectedError, match="no order b"):
         venue.cancel_order("b")
 
@@ -182,7 +183,7 @@ def test_a_bar_is_matched_once_however_often_it_is_asked_for(venue: SimulatedExc
     venue.submit_order(order("a", quantity="60", time_in_force=TimeInForce.GTC))
     for row in (1, 1, 0, 1):
         venue.advance(row)
-    assert len(venue.fills(0)) == 1
+    assert len(venue.fills(None)) == 1
     assert venue.cursor == 1
 
 
@@ -194,7 +195,7 @@ def test_skipped_bars_are_matched_one_by_one(tmp_path: Path) -> None:
         exchange.submit_order(order("a", quantity="60", time_in_force=TimeInForce.GTC))
         for row in rows[1:]:
             exchange.advance(row)
-        ends.append(exchange.fills(0))
+        ends.append(exchange.fills(None))
         exchange.close()
     assert ends[0] == ends[1]
     assert len(ends[0]) == 3
@@ -227,7 +228,7 @@ def test_a_venue_opened_again_goes_on_where_it_was(venue: SimulatedExchange, pat
     venue.submit_order(order("b", "FUND", "3", side=Side.SELL))
     venue.advance(1)
     again = reopened(path)
-    assert (again.cursor, again.positions(), again.fills(0)) == (1, venue.positions(), venue.fills(0))
+    assert (again.cursor, again.positions(), again.fills(None)) == (1, venue.positions(), venue.fills(None))
     assert again.open_orders() == venue.open_orders()
     again.advance(3)
     assert again.positions() == {"KO": Decimal(60), "FUND": Decimal(-3)}

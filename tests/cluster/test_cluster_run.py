@@ -139,7 +139,7 @@ def assert_venue_and_journal_agree(folder: Path, account: str) -> None:
 
     trades = pl.read_parquet(folder / "trades.parquet").filter(pl.col("account") == account)
     venue = SimulatedExchange(account, load_panel("sp500"), Costs(), folder / f"venue-{account}.sqlite")
-    executions = venue.fills(0)
+    executions = venue.fills(None)
     venue.close()
     assert len({f.execution_id for f in executions}) == len(executions) == trades.height
     booked = sorted((r["client_order_id"], Decimal(r["quantity"])) for r in trades.iter_rows(named=True))

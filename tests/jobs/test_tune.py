@@ -6,11 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from ray import tune
 
 from jobs import cli
-from jobs.tune import GENERATION, Plan, identity, search
+from jobs.tune import Plan, _tpe, identity, search
 from jobs.tune_trial import RUNGS, evaluate
-from nt_ray.backtest.search.objective import Objective, SearchError
+from nt_ray.backtest.search.objective import Objective, SearchError, score
 from nt_ray.backtest.search.result import CANDIDATES, Evaluation, EvaluationLog, candidates
 from nt_ray.backtest.search.space import SearchSpace, parse_space
 from nt_ray.brokers.simulated.matching import Costs
@@ -44,41 +45,53 @@ def ranked(objective: Objective, space: SearchSpace, plan: Plan, folder: Path) -
     return candidates(last, list(space.domains), plan.goal, plan.training)
 
 
-def test_random_search_evaluates_the_samples_of_the_space(
-    objective: Objective, space: SearchSpace, tmp_path: Path
-) -> None:
-    plan = Plan("random", 6, "sharpe", TRAINING, seed=3)
-    frame = ranked(objective, space, plan, tmp_path)
-    samples = [space.sample(3, number) for number in range(6)]
-    assert sorted(frame["lookback"]) == sorted(v["lookback"] for v in samples)
-    expected = max(objective.measured(v, 0, TRAINING)["sharpe"] or -9.0 for v in samples)
-    assert frame["score"][0] == expected
-    assert not (tmp_path / "tune").exists()
+@pytest.fixture
+def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Ray serve two candidates at a time: results do not depend on it, and each further process takes seconds."""
+    given = tune.with_resources
+    monkeypatch.setattr(tune, "with_resources", lambda trainable, _: given(trainable, {"cpu": 2}))
 
 
-def test_a_search_goes_on_from_its_log_without_computing_anything_twice(
+@pytest.mark.usefixtures("two_at_a_time")
+def test_random_search_evaluates_the_samples_of_the_space_and_none_of_its_log_twice(
     objective: Objective, space: SearchSpace, tmp_path: Path
 ) -> None:
     log = EvaluationLog(tmp_path, identity(objective))
-    for number in range(3):
+    samples = [space.sample(3, number) for number in range(4)]
+    for number in range(2):
         # A log that lies: only what is looked up can come back with this score.
-        log.add(Evaluation(str(number), space.sample(3, number), 0, TRAINING, {"sharpe": 77.0}))
-    last, log = run(objective, space, Plan("random", 5, "sharpe", TRAINING, seed=3), tmp_path)
-    assert sum(e.metrics["sharpe"] == 77.0 for e in last) == 3
-    assert len(log.known) == 5
+        log.add(Evaluation(str(number), samples[number], 0, TRAINING, {"sharpe": 77.0}))
+    last, log = run(objective, space, Plan("random", 4, "sharpe", TRAINING, seed=3), tmp_path)
+    found = {tuple(e.values.values()): e.metrics["sharpe"] for e in last}
+    measured = [objective.measured(v, 0, TRAINING)["sharpe"] for v in samples[2:]]
+    assert found == {tuple(v.values()): s for v, s in zip(samples, [77.0, 77.0, *measured], strict=True)}
+    assert len(log.known) == 4
+    assert not (tmp_path / "tune").exists()
 
 
-def test_tpe_is_the_same_for_the_same_seed_and_learns_after_its_first_generation(
-    objective: Objective, space: SearchSpace, tmp_path: Path
+@pytest.mark.usefixtures("two_at_a_time")
+def test_tpe_proposes_what_its_sampler_proposes_with_no_cluster_at_all(
+    objective: Objective, space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = Plan("optuna", GENERATION + 2, "sharpe", TRAINING, seed=5)
-    one = ranked(objective, space, plan, tmp_path / "one")
-    assert one.equals(ranked(objective, space, plan, tmp_path / "two"))
-    assert one.height == plan.trials
-    for row in one.select("lookback", "entry").iter_rows(named=True):
-        assert space.nearest(row) == row
+    monkeypatch.setattr("jobs.tune.GENERATION", 3)
+    monkeypatch.setattr("jobs.tune.STARTUP", 3)
+    plan = Plan("optuna", 5, "sharpe", TRAINING, seed=5)
+    last, _ = run(objective, space, plan, tmp_path)
+    searcher = _tpe(space, plan)
+    searcher.set_search_properties("score", "max", {})
+    proposed: list[dict[str, float]] = []
+    for generation in ("abc", "de"):
+        asked = [searcher.suggest(name)["values"] for name in generation]
+        proposed += [{k: float(v) for k, v in values.items()} for values in asked]
+        for name, values in zip(generation, proposed[-len(generation) :], strict=True):
+            reached = score(objective.measured(values, 0, TRAINING), "sharpe")
+            searcher.on_trial_complete(name, {"score": reached, "training_iteration": 1})
+    assert sorted(dict(e.values)["lookback"] for e in last) == sorted(v["lookback"] for v in proposed)
+    assert {tuple(e.values.values()) for e in last} == {tuple(v.values()) for v in proposed}
+    assert all(space.nearest(v) == v for v in proposed)
 
 
+@pytest.mark.usefixtures("two_at_a_time")
 def test_asha_gives_up_the_worst_on_a_short_history(objective: Objective, space: SearchSpace, tmp_path: Path) -> None:
     plan = Plan("asha", 9, "sharpe", TRAINING, seed=3)
     last, log = run(objective, space, plan, tmp_path)
@@ -90,6 +103,7 @@ def test_asha_gives_up_the_worst_on_a_short_history(objective: Objective, space:
         assert e.metrics == objective.measured(e.values, 0, e.after)
 
 
+@pytest.mark.usefixtures("two_at_a_time")
 def test_a_population_is_the_same_for_the_same_seed_and_ends_on_the_whole_history(
     objective: Objective, space: SearchSpace, tmp_path: Path
 ) -> None:
@@ -130,28 +144,25 @@ def test_a_plan_that_makes_no_sense_is_refused(changes: dict, said: str) -> None
         Plan(**{"algorithm": "random", "trials": 5, "goal": "sharpe", "training": 500, "seed": 1, **changes})
 
 
-def test_the_command_scores_on_training_days_and_reports_on_the_rest(
+@pytest.mark.usefixtures("two_at_a_time")
+def test_the_command_scores_on_training_days_reports_on_the_rest_and_goes_on_in_a_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The cluster of all tests stays up.
     monkeypatch.setattr("actors.cluster.disconnect", lambda: None)
     options = (
-        "search momentum --param lookback=10:120 --param entry=0.2:1.5 --trials 5 --symbols AAPL,KO "
-        f"--start 2018-01-01 --train-until 2020-12-31 --seed 3 --json --runs {tmp_path}"
+        "search momentum --param lookback=10:120 --param entry=0.2:1.5 --trials 3 --symbols AAPL,KO "
+        f"--start 2018-01-01 --train-until 2020-12-31 --seed 3 --json --runs {tmp_path} --resume {tmp_path}"
     )
     assert cli.main(options.split()) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["training"][1].startswith("2020-12-31")
     assert summary["held_out"][0].startswith("2021-01-04")
-    folder = Path(summary["folder"])
-    frame = pl.read_parquet(folder / CANDIDATES)
+    assert summary["folder"] == str(tmp_path)
+    frame = pl.read_parquet(tmp_path / CANDIDATES)
     best = summary["best"]
     assert best["score"] == frame["score"].max() == best["train"]["sharpe"]
     assert best["test"]["sharpe"] == frame["test_sharpe"][0] != best["score"]
     assert 0.0 <= best["deflated_sharpe"] <= 1.0
-    assert best["tried"] == 5
-    assert "Candidates" in (folder / "search.html").read_text()
-    assert cli.main([*options.split(), "--resume", str(folder)]) == 0
-    again = json.loads(capsys.readouterr().out)
-    assert again["best"] == best
-    assert again["folder"] == summary["folder"]
+    assert best["tried"] == 3 == summary["evaluations"]
+    assert "Candidates" in (tmp_path / "search.html").read_text()

@@ -107,3 +107,19 @@ def test_what_cannot_be_compared_is_named(tmp_path: Path, folders: list[Path]) -
     (folders[1] / "summary.json").write_text("{")
     with pytest.raises(ReportError, match="cannot be read"):
         compare(folders)
+
+
+def test_backtests_differ_in_strategy_parameters_and_market(folders: list[Path]) -> None:
+    for folder, lookback in zip(folders, (20, 60), strict=True):
+        summary = json.loads((folder / "summary.json").read_text())
+        summary |= {"strategy_name": "momentum", "parameters": {"lookback": lookback, "skip": 5}}
+        (folder / "summary.json").write_text(json.dumps(summary))
+    (folders[1] / "market.toml").write_text("latency = 1\n[terms]\nborrow_rate = 0.02\n")
+    found = compare(folders)
+    different = differing_settings(found.runs)
+    assert different["strategy.lookback"] == [20, 60]
+    assert different["market.terms.borrow_rate"] == [None, 0.02]
+    assert "strategy.skip" not in different
+    page = render_comparison(found)
+    assert "strategy.lookback" in page
+    assert "Agents, whole run" not in page

@@ -85,6 +85,11 @@ def test_one_parameter_is_drawn_as_a_line_of_dots(grid: pl.DataFrame) -> None:
     assert set(drawn(render_sweep(grid, ["a"], title="one", metric="sharpe"))) == {"along", "parallel", "held-out"}
 
 
+def test_one_candidate_to_a_cell_needs_one_map(grid: pl.DataFrame) -> None:
+    single = grid.filter(pl.col("b") == pl.col("b").min())
+    assert set(drawn(render_sweep(single, ["a", "c"], title="x", metric="sharpe"))) == {"best", "parallel", "held-out"}
+
+
 def test_candidates_without_a_score_stand_in_the_table_alone(grid: pl.DataFrame) -> None:
     nothing = grid.with_columns(sharpe=pl.lit(None, dtype=pl.Float64))
     page = render_sweep(nothing, ["a", "b"], title="none", metric="sharpe")

@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -159,7 +160,31 @@ def test_a_run_without_trades_agents_or_swarm_is_still_a_page(make_record: MakeR
     )
     found = Page(render(empty))
     assert set(found.figures()) == {"equity", "underwater", "exposure", "costs"}
-    assert found.shown.count("None.") == 7
+    # Drawdowns, traded value and trades are there and empty; what only a swarm has is not there.
+    assert found.shown.count("None.") == 3
+    anchors = {a["href"] for tag, a in found.tags if tag == "a"}
+    places = {a["id"] for tag, a in found.tags if tag == "section"}
+    assert not {"#agents", "#swarm"} & anchors
+    assert not {"agents", "swarm", "topologies", "agents-table"} & places
+    assert {anchor.removeprefix("#") for anchor in anchors} <= places
+
+
+def test_further_tables_stand_on_the_page_with_money_and_counts_as_such(make_record: MakeRecord) -> None:
+    details = {"Orders <by> ending": {"filled": 12_345, "canceled": 0}, "Books": {"Fees": Decimal("-1234.5"), "x": "y"}}
+    found = Page(render(make_record(details=details)))
+    assert ["filled", "12,345"] in found.rows
+    assert ["Fees", "−1,234.50"] in found.rows
+    assert ["x", "y"] in found.rows
+    assert "Orders <by> ending" in found.shown
+
+
+def test_equity_stands_on_a_log_axis_where_the_curves_spread(make_record: MakeRecord) -> None:
+    near, far = np.linspace(1e5, 1.9e5, 2516), np.linspace(1e5, 9e5, 2516)
+    for equity, log in ((near, False), (far, True), (np.linspace(9e5, -10.0, 2516), False)):
+        found = Page(render(make_record(equity=equity, benchmark=near)))
+        assert found.figures()["equity"]["layout"]["yaxis"]["type"] == ("log" if log else "linear")
+        button = next(a for tag, a in found.tags if tag == "button")
+        assert button["aria-pressed"] == str(log).lower()
 
 
 def test_a_single_bar_and_a_ruined_account_are_shown_with_dashes(make_record: MakeRecord) -> None:

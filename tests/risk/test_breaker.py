@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from nt_ray.risk.breaker import Breaker
+from nt_ray.risk.breaker import Breaker, BreakerState
 from nt_ray.risk.limits import RiskLimits
 
 MONDAY = datetime(2026, 1, 5, 15, tzinfo=UTC)
@@ -54,3 +54,32 @@ def test_capital_that_comes_or_goes_is_neither_profit_nor_loss() -> None:
 
 def test_without_capital_nothing_trips() -> None:
     assert Breaker().new_trips(Decimal(0), LIMITS) == []
+
+
+def test_a_trip_opens_then_halves_and_closes_by_hand() -> None:
+    breaker = started()
+    assert breaker.state is BreakerState.CLOSED
+    opened = breaker.trip("drawdown")
+    assert opened.state is BreakerState.OPEN
+    halved = opened.halve()
+    assert halved.state is BreakerState.HALF_OPEN
+    assert halved.begin_day(TUESDAY, Decimal(800)).state is BreakerState.HALF_OPEN
+    assert halved.trip("daily_loss").state is BreakerState.OPEN
+    assert halved.reset(Decimal(800)).state is BreakerState.CLOSED
+
+
+def test_a_breaker_that_did_not_trip_cannot_be_half_open() -> None:
+    assert started().halve().state is BreakerState.CLOSED
+
+
+def test_a_daily_loss_may_be_left_to_a_person() -> None:
+    breaker = started().trip("daily_loss").halve()
+    assert breaker.begin_day(TUESDAY, Decimal(900), by_hand=True).state is BreakerState.HALF_OPEN
+    assert breaker.begin_day(TUESDAY, Decimal(900)).state is BreakerState.CLOSED
+
+
+def test_a_breaker_trips_as_often_as_losses_do() -> None:
+    breaker = started()
+    for equity in range(940, 500, -60):
+        assert [t.rule for t in breaker.new_trips(Decimal(equity), LIMITS)][:1] == ["daily_loss"]
+        breaker = breaker.trip("daily_loss").reset(Decimal(equity))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nt_ray.risk.exposure import Exposure
+from nt_ray.risk.heat import Stop, at_risk
 
 SYMBOLS = ("A", "B")
 STEPS = st.lists(
@@ -45,6 +46,7 @@ def test_totals_are_the_worst_over_every_subset_of_filled_orders(steps: list[tup
     assert exposure.gross == gross
     assert (exposure.shortest, exposure.longest) == (min(nets), max(nets))
     assert exposure.used >= exposure.gross
+    assert exposure.heat == sum(abs(positions[s]) * marks[s] for s in SYMBOLS)
 
 
 def test_orders_of_both_sides_reserve_their_own_money() -> None:
@@ -57,17 +59,28 @@ def test_orders_of_both_sides_reserve_their_own_money() -> None:
     assert exposure.used == (3 + 5 + 1) * 10
 
 
-def test_an_order_reduces_only_what_earlier_orders_leave() -> None:
-    exposure = Exposure()
-    exposure.move("A", Decimal(10))
-    exposure.open("A", -1, Decimal(6))
-    line = exposure.peek("A")
-    assert line.reduces(-1, Decimal(4))
-    assert not line.reduces(-1, Decimal(5))
-    assert not line.reduces(1, Decimal(1))
-
-
 def test_looking_at_an_unknown_symbol_leaves_no_trace() -> None:
     exposure = Exposure()
     assert exposure.peek("A").mark is None
     assert exposure.lines == {}
+
+
+@given(
+    STEPS, st.lists(st.tuples(st.sampled_from(SYMBOLS), st.sampled_from([1, -1]), st.integers(1, 9), st.integers(1, 9)))
+)
+def test_heat_is_kept_up_to_date_through_every_change(
+    steps: list[tuple[Any, ...]], stops: list[tuple[str, int, int, int]]
+) -> None:
+    exposure = Exposure()
+    kept: dict[str, list[Stop]] = {symbol: [] for symbol in SYMBOLS}
+    for index, step in enumerate(steps):
+        if index < len(stops):
+            symbol, sign, price, quantity = stops[index]
+            kept[symbol].append(Stop(sign, Decimal(price), Decimal(quantity)))
+            exposure.protect(symbol, kept[symbol])
+        if step[0] == "move":
+            exposure.move(step[1], Decimal(step[2]))
+        elif step[0] == "mark":
+            exposure.mark({step[1]: Decimal(step[2])})
+    lines = {symbol: exposure.peek(symbol) for symbol in SYMBOLS}
+    assert exposure.heat == sum(at_risk(w.position, w.mark or Decimal(0), kept[s]) for s, w in lines.items())

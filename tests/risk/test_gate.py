@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from nt_ray.market.bars import Instrument
+from nt_ray.risk.breaker import BreakerState
 from nt_ray.risk.exposure import Exposure
+from nt_ray.risk.flow import Flow
 from nt_ray.risk.gate import RiskGate, RiskLimits
-from nt_ray.risk.rules import Content, content
-from nt_ray.trading.orders import OrderRequest, OrderType, Side
+from nt_ray.risk.heat import protection
+from nt_ray.risk.references import References
+from nt_ray.risk.rules.base import Content, content
+from nt_ray.trading.orders import Order, OrderRequest, OrderStatus, OrderType, Side
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 INSTRUMENTS = [
@@ -23,6 +27,9 @@ WIDE: dict[str, Any] = {
     "max_gross_exposure": 100,
     "max_net_exposure": 100,
     "max_concentration": 100,
+    "price_collar": 100,
+    "max_messages": None,
+    "max_strategy_messages": None,
 }
 
 
@@ -35,6 +42,19 @@ class View:
     halted: frozenset[str] = frozenset()
     ids: frozenset[str] = frozenset()
     sent: dict[Content, datetime] = field(default_factory=dict)
+    open: bool = False
+    orders: tuple[Order, ...] = ()
+    flow: Flow = field(default_factory=Flow)
+    references: References = field(default_factory=References)
+
+    @property
+    def breaker_state(self) -> BreakerState:
+        if not self.tripped:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if self.open else BreakerState.HALF_OPEN
+
+    def resting(self, symbol: str) -> list[Order]:
+        return [o for o in self.orders if o.request.symbol == symbol]
 
     def __post_init__(self) -> None:
         self.exposure.mark({"KO": Decimal(50), "PEP": Decimal(100)})
@@ -167,6 +187,14 @@ def test_a_tripped_breaker_lets_only_reductions_through(rule: str) -> None:
     assert verdict(order("1"), view) == rule
 
 
+def test_an_order_reduces_only_what_earlier_orders_of_its_side_leave() -> None:
+    view = View(tripped=frozenset({"drawdown"}))
+    view.exposure.move("KO", Decimal(10))
+    view.exposure.open("KO", -1, Decimal(6))
+    assert verdict(order("4", side=Side.SELL), view) is None
+    assert verdict(order("5", side=Side.SELL), view) == "drawdown"
+
+
 def test_no_limit_locks_anyone_into_a_position() -> None:
     view = View(equity=Decimal(-5), tripped=frozenset({"drawdown", "daily_loss"}))
     view.exposure.move("KO", Decimal(10_000))
@@ -185,3 +213,132 @@ def test_a_denial_tells_rule_limit_value_and_a_sentence() -> None:
     assert denial is not None
     assert (denial.rule, denial.limit, denial.value) == ("order_notional", "1000", "1050")
     assert denial.reason == "a.1: the order's value 1050 is above 1000."
+
+
+def test_a_venue_can_be_stopped_by_itself() -> None:
+    view = View(halted=frozenset({"venue:east"}))
+    denials = [RiskGate(RiskLimits(), INSTRUMENTS, venue).check(order(), view) for venue in ("east", "west")]
+    assert [d.rule if d else None for d in denials] == ["kill_switch", None]
+
+
+def test_an_open_breaker_lets_nothing_through_not_even_a_reduction() -> None:
+    view = View(tripped=frozenset({"drawdown"}), open=True)
+    view.exposure.move("KO", Decimal(10))
+    assert verdict(order("10", side=Side.SELL), view) == "breaker_open"
+
+
+def test_what_is_on_the_restricted_list_is_not_traded() -> None:
+    assert verdict(order(), View(), restricted=frozenset({"KO"})) == "restricted"
+    assert verdict(order(symbol="PEP"), View(), restricted=frozenset({"KO"})) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "passes"),
+    [
+        (limit("55"), True),
+        (limit("55.01"), False),
+        (limit("45"), True),
+        (limit("44.99"), False),
+        ({"type": OrderType.STOP, "stop_price": Decimal("44.99")}, False),
+        ({"type": OrderType.STOP_LIMIT, "stop_price": Decimal(52), "limit_price": Decimal(56)}, False),
+        ({"type": OrderType.STOP_LIMIT, "stop_price": Decimal(52), "limit_price": Decimal(53)}, True),
+        ({}, True),
+    ],
+)
+def test_prices_stay_within_the_collar_around_the_mark_of_50(changes: dict[str, Any], passes: bool) -> None:
+    assert verdict(order(**changes), View(), price_collar=0.1) == (None if passes else "price_collar")
+
+
+@pytest.mark.parametrize(("age", "rule"), [(5, None), (6, "stale_reference"), (None, "stale_reference")])
+def test_a_price_that_is_too_old_or_of_unknown_age_is_no_reference(age: int | None, rule: str | None) -> None:
+    view = View()
+    if age is not None:
+        view.references.saw(["KO"], NOW - timedelta(seconds=age))
+    assert verdict(order(), view, max_reference_age_s=5) == rule
+    view.exposure.move("KO", Decimal(10))
+    assert verdict(order(side=Side.SELL), view, max_reference_age_s=5) is None
+
+
+def test_an_order_is_limited_by_quantity_and_by_its_share_of_volume() -> None:
+    view = View()
+    assert verdict(order("101"), view, max_order_quantity=Decimal(100)) == "order_quantity"
+    assert verdict(order("100"), view, max_order_quantity=Decimal(100)) is None
+    assert verdict(order("1"), view, max_volume_share=0.01) == "volume_share"
+    view.references.trade({"KO": Decimal(10_000)})
+    assert verdict(order("100"), view, max_volume_share=0.01) is None
+    assert verdict(order("101"), view, max_volume_share=0.01) == "volume_share"
+
+
+def test_messages_are_counted_over_a_sliding_window_by_account_and_by_strategy() -> None:
+    view = View()
+    for ms in (0, 400, 800):
+        view.flow.sent("momentum", NOW - timedelta(milliseconds=1000 - ms))
+    # The first lies at the very end of the window of one second and no longer counts.
+    assert verdict(order(), view, max_strategy_messages=3) is None
+    assert verdict(order(), view, max_strategy_messages=2) == "message_rate"
+    assert verdict(order(strategy="pairs"), view, max_strategy_messages=2) is None
+    assert verdict(order(strategy="pairs"), view, max_messages=2) == "message_rate"
+
+
+def resting(side: Side, client_order_id: str = "b.1", **changes: Any) -> Order:
+    return Order(order(client_order_id=client_order_id, side=side, **changes), OrderStatus.ACCEPTED)
+
+
+# KO is marked at 50.
+@pytest.mark.parametrize(
+    ("own", "changes", "side", "rule"),
+    [
+        (resting(Side.SELL, **limit("51")), limit("51"), Side.BUY, "self_trade"),
+        (resting(Side.SELL, **limit("51")), limit("50.99"), Side.BUY, None),
+        (resting(Side.SELL, **limit("51")), {}, Side.BUY, None),
+        (resting(Side.SELL, **limit("49")), {}, Side.BUY, "self_trade"),
+        (resting(Side.BUY, **limit("51")), {}, Side.SELL, "self_trade"),
+        (resting(Side.BUY), {}, Side.SELL, "self_trade"),
+        (resting(Side.BUY), {}, Side.BUY, None),
+        (resting(Side.BUY, type=OrderType.STOP, stop_price=Decimal(52)), {}, Side.SELL, None),
+        (resting(Side.BUY, symbol="PEP"), {}, Side.SELL, None),
+        (resting(Side.BUY), {"replaces": "b.1"}, Side.SELL, None),
+    ],
+)
+def test_no_order_meets_one_of_the_same_account(
+    own: Order, changes: dict[str, Any], side: Side, rule: str | None
+) -> None:
+    view = View(orders=(own,))
+    assert verdict(order(side=side, **changes), view) == rule
+    assert verdict(order(side=side, **changes), view, self_trade=False) is None
+
+
+def test_an_exit_that_waits_for_its_entry_is_met_by_nothing() -> None:
+    entry, profit = resting(Side.BUY, "e", **limit("49")), resting(Side.SELL, "p", parent="e", **limit("50"))
+    assert verdict(order(), View(orders=(entry, profit))) is None
+    filled = entry.with_(filled_quantity=Decimal(1))
+    assert verdict(order(), View(orders=(filled, profit))) == "self_trade"
+
+
+def stop(price: str, quantity: str, **changes: Any) -> OrderRequest:
+    return order(quantity, side=Side.SELL, type=OrderType.STOP, stop_price=Decimal(price), **changes)
+
+
+def test_heat_is_what_every_stopped_position_loses_and_all_of_an_unprotected_one() -> None:
+    view = View()
+    view.exposure.move("KO", Decimal(100))
+    view.exposure.protect("KO", [protection(stop("48", "100", client_order_id="s"))])
+    # Held: 100 at 50 with a stop at 48, so 200 at risk. Bought: 10 more without a stop, 500.
+    assert verdict(order("10"), view, max_heat=0.007) is None
+    assert verdict(order("11"), view, max_heat=0.007) == "portfolio_heat"
+
+
+def test_stops_that_come_with_an_entry_count() -> None:
+    gate = RiskGate(RiskLimits(**(WIDE | {"max_heat": 0.002})), INSTRUMENTS)
+    exits = [stop("48", "100", client_order_id="x", parent="a.1")]
+    assert gate.check(order("100"), View(), exits) is None
+    denial = gate.check(order("100"), View())
+    assert denial is not None
+    assert (denial.rule, denial.value) == ("portfolio_heat", "0.05")
+
+
+def test_an_order_by_notional_counts_as_the_lots_it_may_buy() -> None:
+    request = order("0", notional=Decimal(1001))
+    # 1,001 at 50 may become 21 shares.
+    assert verdict(request, View(), max_order_quantity=Decimal(20)) == "order_quantity"
+    assert verdict(request, View(), max_order_quantity=Decimal(21)) is None

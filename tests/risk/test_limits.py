@@ -37,3 +37,36 @@ def test_amounts_must_be_positive_and_finite(name: str, value: Decimal) -> None:
 def test_fractions_out_of_range_are_named(name: str, value: Any) -> None:
     with pytest.raises(RiskError, match=f"{name}=.* makes no sense"):
         RiskLimits(**{name: value})
+
+
+def test_limits_are_changed_from_text() -> None:
+    changed = RiskLimits(max_heat=0.1).changed(
+        {
+            "max_order_notional": "5e3",
+            "max_heat": "none",
+            "max_messages": "7",
+            "restricted": "KO, PEP",
+            "self_trade": "false",
+        }
+    )
+    assert changed.max_order_notional == 5000
+    assert (changed.max_heat, changed.max_messages, changed.self_trade) == (None, 7, False)
+    assert changed.restricted == {"KO", "PEP"}
+    assert changed.max_drawdown == RiskLimits().max_drawdown
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("max_speed", "1"),
+        ("max_messages", "1.5"),
+        ("max_messages", "0"),
+        ("max_drawdown", "none"),
+        ("max_drawdown", "2"),
+        ("self_trade", "yes"),
+        ("price_collar", "wide"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_named(name: str, text: str) -> None:
+    with pytest.raises(RiskError, match=f"{name}={text} makes no sense"):
+        RiskLimits().changed({name: text})

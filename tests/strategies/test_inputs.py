@@ -77,6 +77,6 @@ def test_swarm_and_backtest_read_the_same_fields(rich: BarPanel) -> None:
         for column in range(2):
             state, target = np.zeros(strategy.state_size(vector)), np.zeros(1)
             for t in range(300):
-                strategy.step(state, np.ascontiguousarray(seen[t, column : column + 1]), vector, target)
+                strategy.step(state, seen[t, column : column + 1].copy(), vector, target)
                 assert opinions.targets[t, column] == np.rint(target[0] * TARGET_ONE)
         assert len(set(opinions.targets[:, 0].tolist())) > 2

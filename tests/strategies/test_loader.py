@@ -1,8 +1,11 @@
+import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nt_ray.strategies import loader
 from nt_ray.strategies.base import STEP_SIGNATURE, Strategy
 from nt_ray.strategies.loader import LoadError, load
 from nt_ray.strategies.registry import find
@@ -79,13 +82,18 @@ def test_a_relative_path_is_found_along_the_import_path(tmp_path: Path, monkeypa
     assert run(load("my_strategy.py:MyStrategy")) == (1.0, 0.25)
 
 
+def test_a_file_of_one_strategy_needs_no_name(tmp_path: Path) -> None:
+    write(tmp_path, HEAD, STEP, MAKE)
+    assert find("my_strategy.py").name == f"{tmp_path}/my_strategy.py:MyStrategy"
+
+
 @pytest.mark.parametrize(
     ("parts", "reference", "message"),
     [
         ((), "absent.py:MyStrategy", "There is no file absent.py"),
         ((HEAD, STEP, MAKE), "my_strategy.py:", "names no object"),
         ((HEAD, STEP, MAKE), "my_strategy.py:Other", "no object 'Other'. It has: MyStrategy"),
-        ((HEAD, STEP, MAKE), "my_strategy.py", "no object 'STRATEGY'. It has: MyStrategy"),
+        ((HEAD, STEP, MAKE, "Other = MyStrategy"), "my_strategy.py", "no object 'STRATEGY'. It has: MyStrategy, Other"),
         ((HEAD,), "my_strategy.py:MyStrategy", "It has no Strategy"),
         ((HEAD, STEP, MAKE), "my_strategy.py:step", "step is a function, not a Strategy"),
         (("import no_such_module_at_all",), "my_strategy.py:MyStrategy", "ModuleNotFoundError"),
@@ -119,3 +127,26 @@ def test_what_is_wrong_with_a_file_is_named(
 
 def test_the_signature_is_the_platforms() -> None:
     assert str(STEP_SIGNATURE).startswith("(Array(float64, 1, 'C'")
+
+
+def test_an_index_beyond_an_array_raises_instead_of_writing_elsewhere(tmp_path: Path) -> None:
+    write(tmp_path, HEAD, STEP.replace("targets[0]", "targets[3]"), MAKE)
+    with pytest.raises(IndexError):
+        run(load("my_strategy.py:MyStrategy"))
+    write(tmp_path, HEAD, STEP.replace("state[0]", "state[1]"), MAKE)
+    with pytest.raises(IndexError):
+        run(load("my_strategy.py:MyStrategy"))
+
+
+def test_a_strategy_of_a_file_travels_to_a_process_that_has_not_imported_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, HEAD, STEP, MAKE)
+    message = pickle.dumps(load("my_strategy.py:MyStrategy"))
+    for name in [n for n in sys.modules if n.startswith("nt_ray_user_")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(loader, "_LOADED", {})
+    monkeypatch.chdir("/")
+    assert run(pickle.loads(message)) == (1.0, 0.25)
+    momentum = find("momentum")
+    assert pickle.loads(pickle.dumps(momentum)).vector().tolist() == momentum.vector().tolist()

@@ -43,6 +43,14 @@ def test_news_adds_up_and_bad_news_takes_away() -> None:
     assert run(scores, half_life=2.0, short=0)[0].tolist() == [0.0, 1.0, 1.0, 0.0, 0.0, 0.0]
 
 
+def test_bad_news_is_the_mirror_image_of_good_news() -> None:
+    scores = np.array([0.9, 0.9, 0.9, NONE, NONE, NONE, -0.3, NONE])
+    good, bad = run(scores, half_life=2.0), run(-scores, half_life=2.0)
+    assert bad[0].tolist() == (-good[0]).tolist()
+    assert bad[1].tolist() == good[1].tolist()
+    assert len(set(good[1].tolist())) > 4
+
+
 def test_a_score_out_of_bounds_counts_as_the_bound() -> None:
     fading = [NONE] * 8
     assert run([250.0, *fading], half_life=1.0)[0].tolist() == run([1.0, *fading], half_life=1.0)[0].tolist()

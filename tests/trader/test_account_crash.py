@@ -19,14 +19,14 @@ from nt_ray.brokers.simulated.exchange import SimulatedExchange
 from nt_ray.brokers.simulated.matching import Costs
 from nt_ray.market.bars import BarPanel, Instrument
 from nt_ray.risk.limits import RiskLimits
-from nt_ray.storage.journal import Journal
+from nt_ray.storage.opening import open_journal
 from nt_ray.trader.account import Account, AccountState
 from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderType, Side, TimeInForce
 
 SYMBOLS = ("A", "B", "C")
 ROWS = 6
 OUTAGE = (3, 3)
-LIMITS = RiskLimits(max_order_notional=Decimal(6000), max_daily_loss=0.001, max_drawdown=0.5)
+LIMITS = RiskLimits(max_order_notional=Decimal(6000), max_daily_loss=0.001, max_drawdown=0.5, self_trade=False)
 
 
 class CrashError(BaseException):
@@ -93,6 +93,24 @@ def orders(row: int) -> list[OrderRequest]:
     ]
 
 
+def bracket(row: int) -> list[OrderRequest]:
+    """An entry with two exits that cancel each other, far from the market."""
+    symbol = "A" if row == 0 else "C"
+    exits: dict[str, Any] = {"time_in_force": TimeInForce.GTC, "parent": f"e.{row}", "oco_group": f"x.{row}"}
+    exits |= {"symbol": symbol, "side": Side.SELL, "quantity": Decimal(20), "strategy": "crash"}
+    return [
+        OrderRequest(f"e.{row}", symbol, Side.BUY, Decimal(20), "crash"),
+        OrderRequest(f"tp.{row}", type=OrderType.LIMIT, limit_price=Decimal(70), **exits),
+        OrderRequest(f"sl.{row}", type=OrderType.STOP, stop_price=Decimal(30), **exits),
+    ]
+
+
+def nearer(row: int) -> OrderRequest:
+    """A profit that is taken at once, in the place of the one of the bracket of row 0."""
+    limited: dict[str, Any] = {"type": OrderType.LIMIT, "limit_price": Decimal(45), "time_in_force": TimeInForce.GTC}
+    return OrderRequest(f"n.{row}", "A", Side.SELL, Decimal(20), "crash", replaces="tp.0", **limited)
+
+
 @dataclass(frozen=True)
 class End:
     """What a drive leaves behind, at the account and at the venue."""
@@ -111,9 +129,9 @@ class Machine:
         self.row = row
         self.bars = bars
         self.venue = SimulatedExchange("sim", bars, Costs(volume_share=Decimal("0.1")), folder / "venue.sqlite")
-        self.journal = Journal(folder / "journal.sqlite")
+        self.journal = open_journal(folder / "journal.sqlite")
         try:
-            names = ("submit_order", "cancel_order", "order", "open_orders", "fills")
+            names = ("submit_order", "submit_linked", "replace_order", "cancel_order", "order", "open_orders", "fills")
             self.account = Account(
                 "sim",
                 Fused(self.journal, fuse, ("append", "open_epoch", "confirm")),  # type: ignore[arg-type]
@@ -139,6 +157,10 @@ class Machine:
         if row == 4:
             self.account.halt("symbol:A", "tester", "drill")
         self.account.submit(orders(row))
+        if row in (0, 3, 4):
+            self.account.submit(bracket(row))
+        if row == 1:
+            self.account.replace(nearer(row))
 
     def close(self) -> None:
         self.journal.close()
@@ -207,7 +229,16 @@ def test_the_drive_meets_every_ending(uncut: tuple[End, int]) -> None:
         "denied",
         "rejected",
         "partially_filled",
+        "replaced",
     }
+    by_id = {o.request.client_order_id: o for o in end.orders}
+    assert [by_id[i].status.value for i in ("e.0", "tp.0", "n.1", "sl.0")] == [
+        "filled",
+        "replaced",
+        "filled",
+        "canceled",
+    ]
+    assert [by_id[i].not_sent for i in ("e.3", "tp.3", "sl.3")] == [True, True, True]
     assert any(o.not_sent for o in end.orders)
     assert set(end.state.denials) == {"order_notional", "daily_loss"}
     assert len(end.fills) > 5

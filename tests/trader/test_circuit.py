@@ -1,10 +1,12 @@
 from decimal import Decimal
 
 from nt_ray.trader.circuit import Circuit, CircuitState, Switchboard
+from nt_ray.trader.routing import RoutingTable
 
 
 def board() -> Switchboard:
-    return Switchboard({"east": Decimal("0.5"), "west": Decimal("0.5")}, probe_every=5.0)
+    table = RoutingTable({"east": Decimal("0.5"), "west": Decimal("0.5")}, frozenset({"east", "west"}))
+    return Switchboard(table, Circuit(probe_every=5.0))
 
 
 def test_a_failure_takes_the_account_out_of_the_table() -> None:
@@ -49,6 +51,22 @@ def test_a_circuit_opens_only_at_its_threshold_of_failures_in_a_row() -> None:
     assert circuit.state is CircuitState.CLOSED
     circuit.failed(0.0)
     assert circuit.state is CircuitState.OPEN
+
+
+def test_probes_that_fail_come_later_and_later_up_to_a_limit() -> None:
+    circuit = Circuit(probe_every=1.0, backoff=2.0, longest=5.0)
+    circuit.failed(0.0)
+    now, waits = 0.0, []
+    for _ in range(5):
+        waits.append(circuit.wait)
+        assert not circuit.due(now + circuit.wait - 0.5)
+        now += circuit.wait
+        assert circuit.due(now)
+        circuit.failed(now)
+    assert waits == [1.0, 2.0, 4.0, 5.0, 5.0]
+    circuit.succeeded()
+    circuit.failed(now)
+    assert circuit.wait == 1.0
 
 
 def test_the_table_changes_its_version_only_when_reachability_changes() -> None:

@@ -1,7 +1,7 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -16,18 +16,31 @@ TEXT = st.text(max_size=20)
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", fullmatch=True)
 SIDES = st.sampled_from(Side)
 NUMBERS = st.decimals(min_value=Decimal("1e-20"), max_value=Decimal("1e20"), allow_nan=False, allow_infinity=False)
-REQUESTS = st.builds(
-    OrderRequest,
-    IDS,
-    TEXT,
-    SIDES,
-    NUMBERS,
-    TEXT,
-    st.just(OrderType.LIMIT),
-    NUMBERS,
-    st.sampled_from(TimeInForce),
-) | st.builds(OrderRequest, IDS, TEXT, SIDES, NUMBERS, TEXT)
-FILLS = st.builds(Fill, TEXT, IDS, TEXT, SIDES, NUMBERS, NUMBERS, NUMBERS, TIMES)
+LIMIT = {"type": st.just(OrderType.LIMIT), "limit_price": NUMBERS}
+STOP = {"type": st.just(OrderType.STOP), "stop_price": NUMBERS}
+TRAIL = {"type": st.just(OrderType.TRAILING_STOP)}
+LINKS = {
+    "parent": IDS.map(lambda name: f"p{name[:60]}"),
+    "oco_group": TEXT,
+    "replaces": IDS.map("r{:.60}".format),
+}
+TERMS: list[dict[str, Any]] = [
+    {},
+    LIMIT | LINKS | {"time_in_force": st.sampled_from([t for t in TimeInForce if t is not TimeInForce.GTD])},
+    LIMIT | {"time_in_force": st.just(TimeInForce.GTD), "expire_at": TIMES, "post_only": st.booleans()},
+    LIMIT | {"extended_hours": st.booleans(), "reduce_only": st.booleans()},
+    STOP | LINKS | {"time_in_force": st.just(TimeInForce.GTC)},
+    LIMIT | STOP | {"type": st.just(OrderType.STOP_LIMIT)},
+    TRAIL | {"trail_amount": NUMBERS},
+    TRAIL | {"trail_percent": st.decimals(Decimal("0.01"), Decimal("99.9"), places=2)},
+]
+OWN = IDS.map(lambda name: f"o{name[:60]}")
+"""Ids of orders, never those of their links."""
+REQUESTS = st.one_of(
+    *(st.builds(OrderRequest, OWN, TEXT, SIDES, NUMBERS, TEXT, **terms) for terms in TERMS),
+    st.builds(OrderRequest, OWN, TEXT, SIDES, st.just(Decimal(0)), TEXT, notional=NUMBERS),
+)
+FILLS = st.builds(Fill, TEXT, IDS, TEXT, SIDES, NUMBERS, NUMBERS, NUMBERS, TIMES, st.none() | NUMBERS)
 EVENTS = st.one_of(
     st.builds(e.OrderInitialized, TIMES, REQUESTS),
     st.builds(e.OrderDenied, TIMES, IDS, TEXT, TEXT, TEXT, TEXT),
@@ -39,6 +52,9 @@ EVENTS = st.one_of(
     st.builds(e.CancelRejected, TIMES, IDS, TEXT),
     st.builds(e.OrderCanceled, TIMES, IDS),
     st.builds(e.OrderExpired, TIMES, IDS),
+    st.builds(e.PendingReplace, TIMES, IDS, IDS),
+    st.builds(e.ReplaceRejected, TIMES, IDS, TEXT),
+    st.builds(e.OrderReplaced, TIMES, IDS, IDS),
     st.builds(e.RequestRefused, TIMES, IDS, TEXT, TEXT),
     st.builds(e.EpochStarted, TIMES, st.integers(1, 10**9), TEXT),
     st.builds(e.Deposited, TIMES, TEXT, NUMBERS),

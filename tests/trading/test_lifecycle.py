@@ -42,6 +42,9 @@ def event(kind: type) -> Any:
         e.OrderAccepted: ("venue-1",),
         e.OrderRejected: ("why",),
         e.CancelRejected: ("why",),
+        e.PendingReplace: ("a.2",),
+        e.ReplaceRejected: ("why",),
+        e.OrderReplaced: ("a.2",),
     }
     return fill(99, "1") if kind is e.OrderFilled else kind(NOW, "a.1", *extra.get(kind, ()))
 
@@ -70,7 +73,7 @@ def test_an_execution_is_applied_once() -> None:
     assert apply(once, fill(1, "4")) is once
 
 
-@pytest.mark.parametrize("ending", [e.OrderCanceled, e.OrderExpired])
+@pytest.mark.parametrize("ending", [e.OrderCanceled, e.OrderExpired, e.OrderReplaced])
 def test_a_late_fill_counts_and_leaves_the_ending(ending: type) -> None:
     order = apply(accepted(), event(ending))
     late = apply(order, fill(1, "4"))
@@ -101,6 +104,23 @@ def test_a_refused_cancel_gives_the_working_state_back() -> None:
     assert apply(untouched, e.CancelRejected(NOW, "a.1", "no")).status is OrderStatus.ACCEPTED
 
 
+def test_a_refused_replacement_gives_the_working_state_back() -> None:
+    pending = apply(accepted(), event(e.PendingReplace))
+    assert apply(pending, event(e.ReplaceRejected)).status is OrderStatus.ACCEPTED
+    assert apply(apply(pending, fill(1, "4")), event(e.ReplaceRejected)).status is OrderStatus.PARTIALLY_FILLED
+    assert apply(pending, event(e.OrderReplaced)).status is OrderStatus.REPLACED
+
+
+def test_an_order_by_notional_is_filled_by_the_execution_that_leaves_nothing() -> None:
+    request = OrderRequest("a.1", "KO", Side.BUY, Decimal(0), "test", notional=Decimal(500))
+    order = open_order(e.OrderInitialized(NOW, request)).with_(status=OrderStatus.ACCEPTED)
+    assert order.remaining == 0
+    part = apply(order, fill(1, "6", leaves=Decimal(4)))
+    assert (part.status, part.filled_quantity) == (OrderStatus.PARTIALLY_FILLED, Decimal(6))
+    whole = apply(part, fill(2, "4", leaves=Decimal(0)))
+    assert (whole.status, whole.filled_notional) == (OrderStatus.FILLED, Decimal(500))
+
+
 @pytest.mark.parametrize("status", list(OrderStatus))
 @pytest.mark.parametrize("kind", [*LEGAL, e.OrderInitialized])
 def test_what_the_table_does_not_allow_raises(status: OrderStatus, kind: type) -> None:
@@ -116,7 +136,7 @@ def test_what_the_table_does_not_allow_raises(status: OrderStatus, kind: type) -
 def test_finished_orders_take_nothing_but_late_fills() -> None:
     final = {status for status in OrderStatus if status.is_final}
     for kind, states in LEGAL.items():
-        late = {OrderStatus.CANCELED, OrderStatus.EXPIRED} if kind is e.OrderFilled else set()
+        late = {OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REPLACED} if kind is e.OrderFilled else set()
         assert states & final == late
 
 

@@ -6,11 +6,11 @@ position at the close before; who is short pays it. Funding: a long pays the rat
 Borrowing is charged on the value of short positions. Amounts are rounded towards zero.
 """
 
-from numba import int64, njit, void
+from numba import int64, void
 
-from nt_ray.backtest.event.links import end
-from nt_ray.backtest.event.money import converted, share_of, value_of
-from nt_ray.backtest.event.tables import (
+from nt_ray.brokers.simulated.links import end
+from nt_ray.brokers.simulated.money import converted, share_of, value_of
+from nt_ray.brokers.simulated.tables import (
     BOOK_TYPE,
     BORROW,
     BORROW_RATE,
@@ -25,11 +25,12 @@ from nt_ray.backtest.event.tables import (
     UNIT,
     Book,
     Tape,
+    book_njit,
 )
 from nt_ray.strategies.order_step import CANCELED, STATUS, WORKING
 
 
-@njit(void(TAPE_TYPE, BOOK_TYPE, int64, int64, int64, int64), cache=True, nogil=True)
+@book_njit(void(TAPE_TYPE, BOOK_TYPE, int64, int64, int64, int64))
 def split(tape: Tape, book: Book, row: int, column: int, new: int, old: int) -> None:
     """Make `new` lots of every `old`."""
     order = book.heads[column, 0]
@@ -58,7 +59,7 @@ def split(tape: Tape, book: Book, row: int, column: int, new: int, old: int) -> 
     book.ledger[REALISED] += realised
 
 
-@njit(void(TAPE_TYPE, BOOK_TYPE, int64), cache=True, nogil=True)
+@book_njit(void(TAPE_TYPE, BOOK_TYPE, int64))
 def at_open(tape: Tape, book: Book, row: int) -> None:
     """Dividends and splits of this row; dividends count the lots before the split."""
     for c in range(book.lots.shape[0]):
@@ -70,7 +71,7 @@ def at_open(tape: Tape, book: Book, row: int) -> None:
             split(tape, book, row, c, tape.splits[row, c, 0], tape.splits[row, c, 1])
 
 
-@njit(void(TAPE_TYPE, BOOK_TYPE, int64), cache=True, nogil=True)
+@book_njit(void(TAPE_TYPE, BOOK_TYPE, int64))
 def at_close(tape: Tape, book: Book, row: int) -> None:
     """Funding and borrowing on the positions held at the end of this row."""
     for c in range(book.lots.shape[0]):

@@ -6,10 +6,11 @@ a latency of L bars an order works, and a cancellation takes effect, L bars late
 
 from numba import boolean, int64, njit, void
 
-from nt_ray.backtest.event.links import end
-from nt_ray.backtest.event.matching import begin, walk
-from nt_ray.backtest.event.orders import add, blank, sweep
-from nt_ray.backtest.event.tables import (
+from nt_ray.brokers.simulated.bar_matching import begin, walk
+from nt_ray.brokers.simulated.links import end
+from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE
+from nt_ray.brokers.simulated.orders import add, blank, sweep
+from nt_ray.brokers.simulated.tables import (
     BAD_REQUEST,
     BOOK_TYPE,
     CANCEL_ROW,
@@ -30,8 +31,8 @@ from nt_ray.backtest.event.tables import (
     TOO_MANY,
     Book,
     Tape,
+    book_njit,
 )
-from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE
 from nt_ray.market.bars import CLOSE
 from nt_ray.strategies.order_step import (
     CANCELED,
@@ -92,7 +93,7 @@ def prices_fit(request: IntArray, row: int) -> bool:
     return bool(tif != GTD or request[GOOD_TILL] > row)
 
 
-@njit(boolean(BOOK_TYPE, int64, int64), cache=True, nogil=True)
+@book_njit(boolean(BOOK_TYPE, int64, int64))
 def makes_sense(book: Book, row: int, number: int) -> bool:
     """Whether request `number` of this bar can become an order, or cancel one."""
     request = book.requests[number]
@@ -109,7 +110,7 @@ def makes_sense(book: Book, row: int, number: int) -> bool:
     return bool(prices_fit(request, row))
 
 
-@njit(int64(TAPE_TYPE, BOOK_TYPE, int64, int64), cache=True, nogil=True)
+@book_njit(int64(TAPE_TYPE, BOOK_TYPE, int64, int64))
 def to_order(tape: Tape, book: Book, row: int, number: int) -> int:
     """Make an order of a request, without its links."""
     request = book.requests[number]
@@ -121,7 +122,7 @@ def to_order(tape: Tape, book: Book, row: int, number: int) -> int:
     return int(order)
 
 
-@njit(void(BOOK_TYPE, int64, int64), cache=True, nogil=True)
+@book_njit(void(BOOK_TYPE, int64, int64))
 def link(book: Book, number: int, order: int) -> None:
     """Link an order to those of the same bar; the TAG of a request that is an order by now holds its ID."""
     orders, requests = book.orders, book.requests
@@ -142,7 +143,7 @@ def link(book: Book, number: int, order: int) -> None:
                 break
 
 
-@njit(void(TAPE_TYPE, BOOK_TYPE, int64), cache=True, nogil=True)
+@book_njit(void(TAPE_TYPE, BOOK_TYPE, int64))
 def meet_close(tape: Tape, book: Book, row: int) -> None:
     """Give the orders of this row their first look at its close."""
     for c in range(book.heads.shape[0]):
@@ -160,7 +161,7 @@ def meet_close(tape: Tape, book: Book, row: int) -> None:
         sweep(book, c)
 
 
-@njit(void(TAPE_TYPE, BOOK_TYPE, int64, int64), cache=True, nogil=True)
+@book_njit(void(TAPE_TYPE, BOOK_TYPE, int64, int64))
 def enter(tape: Tape, book: Book, row: int, count: int) -> None:
     """Take in the first `count` requests of this row."""
     if count < 0 or count > book.requests.shape[0]:

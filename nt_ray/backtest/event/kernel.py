@@ -12,11 +12,13 @@ from numba import boolean, float64, int64, njit, types, void
 
 from nt_ray.backtest.event.carry import at_close, at_open
 from nt_ray.backtest.event.entry import enter
-from nt_ray.backtest.event.margin import maintain
-from nt_ray.backtest.event.matching import is_quiet, match_bar
-from nt_ray.backtest.event.money import LARGEST, mark
-from nt_ray.backtest.event.orders import show
-from nt_ray.backtest.event.tables import (
+from nt_ray.backtest.simulator import decide
+from nt_ray.brokers.simulated.bar_matching import is_quiet, match_all
+from nt_ray.brokers.simulated.margin import maintain
+from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE
+from nt_ray.brokers.simulated.money import LARGEST, mark
+from nt_ray.brokers.simulated.orders import show
+from nt_ray.brokers.simulated.tables import (
     BOOK_TYPE,
     CARRIES,
     CASH,
@@ -33,10 +35,9 @@ from nt_ray.backtest.event.tables import (
     UNIT,
     Book,
     Tape,
+    book_njit,
     named_tuple,
 )
-from nt_ray.backtest.simulator import decide
-from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE
 from nt_ray.market.bars import CLOSE
 from nt_ray.portfolio.sizing import target_lots
 from nt_ray.strategies.base import STEP_TYPE
@@ -89,7 +90,7 @@ MIND_TYPE: Any = named_tuple(
 )  # fmt: skip
 
 
-@njit(void(TAPE_TYPE, BOOK_TYPE, int64), cache=True, nogil=True)
+@book_njit(void(TAPE_TYPE, BOOK_TYPE, int64))
 def after_match(tape: Tape, book: Book, row: int) -> None:
     """Funding, borrowing, equity and margin, once the orders of a bar are matched and its closes are marked."""
     if tape.settings[CARRIES]:
@@ -129,15 +130,7 @@ def ask_others(vote: Any, callback: Any, mind: Mind, tape: Tape, book: Book, mod
     return int(callback(row))
 
 
-@njit(void(TAPE_TYPE, BOOK_TYPE, int64), cache=True, nogil=True)
-def match_all(tape: Tape, book: Book, row: int) -> None:
-    """Match every instrument's orders, in column order."""
-    for c in range(book.heads.shape[0]):
-        if book.heads[c, 0] >= 0:
-            match_bar(tape, book, row, c)
-
-
-@njit(void(TAPE_TYPE, BOOK_TYPE, int64, int64), cache=True, nogil=True)
+@book_njit(void(TAPE_TYPE, BOOK_TYPE, int64, int64))
 def take_in(tape: Tape, book: Book, row: int, count: int) -> None:
     """Enter requests; where they trade at once, mark again."""
     enter(tape, book, row, count)
@@ -190,11 +183,7 @@ def show_account(account: IntArray, ledger: IntArray, row: int, seen: int) -> No
     account[ACCOUNT_OPEN] = seen
 
 
-@njit(
-    int64(ORDER_STEP_TYPE, STEP_TYPE, CALLBACK_TYPE, MIND_TYPE, TAPE_TYPE, BOOK_TYPE, int64, int64),
-    cache=True,
-    nogil=True,
-)
+@book_njit(int64(ORDER_STEP_TYPE, STEP_TYPE, CALLBACK_TYPE, MIND_TYPE, TAPE_TYPE, BOOK_TYPE, int64, int64))
 def run(step: Any, vote: Any, callback: Any, mind: Mind, tape: Tape, book: Book, mode: int, first: int) -> int:
     """Run from row `first`; return the row that wants more room, T where all is done, `STOPPED` by a failure.
 

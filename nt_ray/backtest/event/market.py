@@ -10,11 +10,11 @@ from decimal import Decimal
 from enum import IntEnum
 
 import numpy as np
-from numba import float64, int64, njit, types
 
-from nt_ray.backtest.event import tables
-from nt_ray.backtest.event.tables import FX_ONE, RATE_ONE, TERM_FIELDS, Tape
-from nt_ray.brokers.simulated.matching import MILLION, UNKNOWN_PRICE, Costs
+from nt_ray.brokers.simulated import tables
+from nt_ray.brokers.simulated.matching import MILLION, Costs
+from nt_ray.brokers.simulated.tables import FX_ONE, RATE_ONE, Tape
+from nt_ray.brokers.simulated.tape import calendar_of, terms_of, ticks_of
 from nt_ray.errors import BadInputError
 from nt_ray.market.bars import BarPanel, Instrument
 from nt_ray.types import QUANTA_PER_UNIT, BoolArray, FloatArray, IntArray
@@ -68,20 +68,19 @@ class Terms:
 
     def vector(self, instrument: Instrument, currency: int, periods_per_year: float) -> IntArray:
         """Terms in the kernel's order, shape (TERM_FIELDS,)."""
-        row = np.zeros(TERM_FIELDS, dtype=np.int64)
-        row[:5] = self.costs.vector(instrument.quantity_increment)
-        row[tables.MAKER_PPM] = row[tables.TAKER_PPM] if self.maker_bps is None else int(self.maker_bps * 100)
+        row = terms_of(instrument, self.costs)
+        if self.maker_bps is not None:
+            row[tables.MAKER_PPM] = int(self.maker_bps * 100)
         row[tables.PER_ORDER] = int(self.fee_per_order * QUANTA_PER_UNIT)
         row[tables.SLIP_TICKS] = self.slippage_ticks
         row[tables.SLIP_QUADRATIC] = int(self.quadratic_bps * 100)
         row[tables.SLIP_ROOT] = int(self.root_bps * 100)
         row[tables.BORROW_RATE] = round(float(self.borrow_rate) / periods_per_year * RATE_ONE)
-        row[tables.BORROWABLE] = -1 if self.borrowable is None else int(self.borrowable / instrument.quantity_increment)
+        if self.borrowable is not None:
+            row[tables.BORROWABLE] = int(self.borrowable / instrument.quantity_increment)
         row[tables.INITIAL_PPM] = int((self.initial_margin or Decimal(0)) * MILLION)
         row[tables.MAINTENANCE_PPM] = int(self.maintenance_margin * MILLION)
-        row[tables.UNIT] = instrument.notional_unit
         row[tables.CURRENCY] = currency
-        row[tables.CLOSE_ONLY] = int(instrument.close_only)
         return row
 
 
@@ -152,7 +151,7 @@ class Market:
         carries = len(funding) > 0 or any(t.borrow_rate for t in terms)
         return Tape(
             panel.values,
-            _ticks(panel.values, np.array([float(i.price_increment) for i in panel.instruments])),
+            ticks_of(panel.values, np.array([float(i.price_increment) for i in panel.instruments])),
             self._calendar(panel, dividends, splits),
             self._rates(currencies, len(panel)),
             dividends,
@@ -181,17 +180,7 @@ class Market:
         return dividends, splits, funding
 
     def _calendar(self, panel: BarPanel, dividends: IntArray, splits: IntArray) -> BoolArray:
-        bars = len(panel)
-        calendar = np.ones((bars, 3), dtype=np.bool_)
-        if self.sessions is not None:
-            _require(
-                self.sessions.shape == (bars,) and bool(np.all(np.diff(self.sessions) >= 0)),
-                f"sessions must be {bars} numbers that never fall.",
-            )
-            change = np.diff(self.sessions) > 0
-            calendar[1:, tables.SESSION_START] = change
-            calendar[:-1, tables.SESSION_END] = change
-        calendar[:, tables.HAS_ACTIONS] = False
+        calendar = calendar_of(len(panel), self.sessions)
         if len(dividends):
             calendar[:, tables.HAS_ACTIONS] |= (dividends != 0).any(axis=1)
         if len(splits):
@@ -221,19 +210,6 @@ class Market:
             "fee_tiers must rise in traded notional, without negative rates.",
         )
         return tiers
-
-
-@njit(int64[:, :, ::1](types.Array(float64, 3, "C", readonly=True), float64[::1]), cache=True, nogil=True)
-def _ticks(values: FloatArray, increments: FloatArray) -> IntArray:
-    """What `BarPanel.ticks` gives, in one pass."""
-    bars, count = values.shape[0], values.shape[1]
-    ticks = np.empty((bars, count, 4), dtype=np.int64)
-    for t in range(bars):
-        for c in range(count):
-            for f in range(4):
-                value = values[t, c, f]
-                ticks[t, c, f] = UNKNOWN_PRICE if np.isnan(value) else np.int64(np.rint(value / increments[c]))
-    return ticks
 
 
 def _require(true: bool, sentence: str) -> None:

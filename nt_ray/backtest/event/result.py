@@ -6,9 +6,9 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from nt_ray.backtest.event import tables
-from nt_ray.backtest.event.tables import Book
 from nt_ray.backtest.simulator import BacktestResult
+from nt_ray.brokers.simulated import tables
+from nt_ray.brokers.simulated.tables import Book
 from nt_ray.market.bars import BarPanel
 from nt_ray.strategies import order_step
 from nt_ray.types import MONEY_DECIMALS, IntArray

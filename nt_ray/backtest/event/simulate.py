@@ -3,28 +3,28 @@
 import ctypes
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numba import njit, types
 
-from nt_ray.backtest.event import kernel, tables
+from nt_ray.backtest.event import kernel
 from nt_ray.backtest.event.kernel import CALLBACK_SIGNATURE, Mind
 from nt_ray.backtest.event.market import Market
 from nt_ray.backtest.event.python_strategy import Context, PythonStrategy
 from nt_ray.backtest.event.result import EventResult, result_of
-from nt_ray.backtest.event.tables import Book
 from nt_ray.backtest.simulator import _groups as groups_of
 from nt_ray.backtest.simulator import cash_quanta
+from nt_ray.brokers.simulated import tables
+from nt_ray.brokers.simulated.tables import Book, larger, new_book
 from nt_ray.errors import BadInputError, StrategyError
 from nt_ray.market.bars import BarPanel
 from nt_ray.portfolio.sizing import SizingParams, volatility_path
 from nt_ray.strategies.base import STEP_SIGNATURE, Strategy
 from nt_ray.strategies.inputs import input_values
-from nt_ray.strategies.order_step import ORDER_FIELDS, ORDER_STEP_SIGNATURE, REQUEST_FIELDS, OrderStrategy
+from nt_ray.strategies.order_step import ORDER_STEP_SIGNATURE, OrderStrategy
 from nt_ray.types import FloatArray, IntArray
-
-_FIRST_ORDERS: Final = 256
 
 _C_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
 
@@ -73,11 +73,14 @@ def simulate_exposures(
         )
     closes = np.array(panel.closes, order="C")
     vector = np.array(params, dtype=np.float64)
+    values = input_values(strategy, panel)
+    # The kernel takes bars that cannot change; a selection of fields is a fresh array, which can.
+    values.setflags(write=False)
     mind = Mind(
         vector,
         np.zeros((len(groups), strategy.state_size(vector))),
         groups,
-        input_values(strategy, panel),
+        values,
         closes,
         volatility_path(closes, panel.periods_per_year, sizing.volatility_halflife),
         sizing.vector(),
@@ -93,7 +96,7 @@ def simulate_python(
 ) -> EventResult:
     """Run a Python strategy over a panel; what it raises is raised here."""
     context = Context(panel, strategy.name)
-    bridge = Bridge(lambda row: context.turn(strategy, row))
+    bridge = Bridge(partial(context.turn, strategy))
     strategy.on_start(context)
     rules = market or Market()
     return _run(
@@ -203,50 +206,6 @@ def _run(
         if row < len(panel):
             book = larger(book)
     return result_of(panel, book, cash)
-
-
-def new_book(bars: int, count: int, requests: int, cash: int) -> Book:
-    """Empty book of an account with this cash."""
-    ledger = np.zeros(8, dtype=np.int64)
-    ledger[tables.CASH] = cash
-    capacity = _FIRST_ORDERS + requests + count
-    return Book(
-        np.zeros((capacity, tables.TABLE_FIELDS), dtype=np.int64),
-        np.full((count, 2), -1, dtype=np.int64),
-        np.zeros((capacity, tables.FILL_FIELDS), dtype=np.int64),
-        np.zeros((capacity, ORDER_FIELDS), dtype=np.int64),
-        np.zeros((requests, REQUEST_FIELDS), dtype=np.int64),
-        np.zeros(count, dtype=np.int64),
-        np.zeros(count, dtype=np.int64),
-        np.full(count, -1, dtype=np.int64),
-        np.full((count, 2), -1, dtype=np.int64),
-        ledger,
-        np.zeros(4, dtype=np.int64),
-        np.zeros(4, dtype=np.int64),
-        np.zeros(4),
-        np.zeros(bars, dtype=np.int64),
-        np.zeros(bars, dtype=np.int64),
-        np.zeros((bars, count), dtype=np.int64),
-    )
-
-
-def larger(book: Book) -> Book:
-    """Return the same book with twice the room where room is short."""
-    most = len(book.requests) + len(book.lots)
-    open_orders = int(book.counters[tables.OPEN])
-    needed = {
-        "orders": int(book.counters[tables.ORDERS]) + most,
-        "fills": int(book.counters[tables.FILLS]) + open_orders + most,
-        "shown": open_orders + most,
-    }
-    changes = {}
-    for name, rows in needed.items():
-        array = getattr(book, name)
-        if len(array) < rows:
-            grown = np.zeros((max(2 * len(array), rows), array.shape[1]), dtype=np.int64)
-            grown[: len(array)] = array
-            changes[name] = grown
-    return book._replace(**changes)
 
 
 def _failure(panel: BarPanel, name: str, book: Book, market: Market) -> BadInputError:

@@ -15,12 +15,14 @@ import numpy as np
 from numba import boolean, float64, int64, njit, types
 
 from nt_ray.backtest.research.problems import ResearchError
-from nt_ray.backtest.simulator import LARGEST_QUANTA, Tape, cash_quanta, decide, marked, match_bar
+from nt_ray.backtest.research.training import Training
+from nt_ray.backtest.simulator import LARGEST_QUANTA, Tape, cash_quanta, decide, marked, match_bar, with_room
 from nt_ray.brokers.simulated.matching import Costs
 from nt_ray.errors import StrategyError
 from nt_ray.market.bars import BarPanel
 from nt_ray.portfolio.sizing import SizingParams, target_lots, volatility_path
 from nt_ray.strategies.base import STEP_TYPE, Strategy
+from nt_ray.strategies.fault import StepError, find_fault, located
 from nt_ray.strategies.inputs import input_values
 from nt_ray.types import QUANTA_PER_UNIT, BoolArray, FloatArray, IntArray
 
@@ -76,6 +78,8 @@ class Stage:
         self._marks = self._tape.marks()
         self._volatility = volatility_path(self._tape.closes, panel.periods_per_year, sizing.volatility_halflife)
         self._sizing = sizing.vector()
+        self.training = Training.of(panel, strategy, self._groups, sizing, costs, self.cash)
+        """Scores many candidates of a window at once; None where the account holds several groups."""
 
     def run(self, stretches: Sequence[Stretch], *, warm: int) -> Course:
         """Run contiguous stretches on one account that opens flat.
@@ -97,24 +101,28 @@ class Stage:
         equity = np.zeros(after - first + 1, dtype=np.int64)
         positions = np.zeros((len(equity), len(self.panel.symbols)), dtype=np.int64)
         failure = np.zeros(4)
-        executions = _perform(
-            strategy.step, params, sizes, rows, self._groups,
-            self._values, tape.ticks, self._marks, tape.volumes, tape.closes, self._volatility,
-            tape.close_only, tape.units, tape.lot_sizes, tape.costs, self._sizing, self.cash,
-            equity, positions, failure,
-        )  # fmt: skip
+        with located(lambda: self._fault(stretches, rows)):
+            executions = _perform(
+                strategy.step, params, sizes, rows, self._groups,
+                self._values, tape.ticks, self._marks, tape.volumes, tape.closes, self._volatility,
+                tape.close_only, tape.units, tape.lot_sizes, tape.costs, self._sizing, self.cash,
+                equity, positions, failure,
+            )  # fmt: skip
+        if failure[0] == _TOO_LARGE:
+            when = self.panel.time(int(failure[1])).isoformat()
+            raise StrategyError(f"{strategy.name}: the account outgrows its scale at {when}. Use less cash.")
         if failure[0] != 0.0:
-            raise self._error(failure)
+            raise self._fault(stretches, rows) or StepError(f"{strategy.name} gave {failure[3]:g}. Mend the step.")
         return Course(first, equity, positions, executions)
 
-    def _error(self, failure: FloatArray) -> StrategyError:
-        code, row, _, value = failure.tolist()
-        when = self.panel.time(int(row)).isoformat()
-        if code == _TOO_LARGE:
-            return StrategyError(f"{self.strategy.name}: the account outgrows its scale at {when}. Use less cash.")
-        return StrategyError(
-            f"{self.strategy.name} gave {value:g} at {when}. Targets must lie in [-1, 1], confidences in [0, 1]."
-        )
+    def _fault(self, stretches: Sequence[Stretch], rows: IntArray) -> StepError | None:
+        """Fault of the first stretch whose step goes wrong; the kernel does not know at which bar one raised."""
+        for stretch, (warm, _, after) in zip(stretches, rows.tolist(), strict=True):
+            groups = self._groups.tolist()
+            found = find_fault(self.strategy, stretch.params, self.panel, groups, first=warm, after=after)
+            if found is not None:
+                return found
+        return None
 
 
 def _check(stretches: Sequence[Stretch], rows: int) -> None:
@@ -185,10 +193,7 @@ def _perform(
                 continue
             at = row - opening
             orders[:] = target_lots(exposures, closes[row], volatility[row], lots, lot_sizes, equity[at], sizing) - lots
-            if executions.shape[0] < count + n:
-                larger = np.zeros((2 * executions.shape[0] + n, 6), dtype=np.int64)
-                larger[:count] = executions[:count]
-                executions = larger
+            executions = with_room(executions, count + n)
             count += match_bar(
                 row + 1, ticks, volumes, close_only, units, lot_sizes, costs, orders, lots, cash, executions[count:]
             )

@@ -95,13 +95,23 @@ class Fit:
 
 def fit(study: Study, stage: Stage, number: int, split: Split) -> Fit:
     """Answer one window. The test rows are not looked at before the choice is made."""
-    scores = np.full(len(study.candidates), np.nan)
     # Row 0 has no return, and nobody can have decided before it.
     first, after = max(int(split.train[0]), 1), int(split.train[-1]) + 1
-    for k, params in enumerate(study.candidates):
-        found = study.score(stage.run([Stretch(params, first, after)], warm=study.warm).equity)
+    scores = np.full(len(study.candidates), np.nan)
+    exact = np.ones(len(scores), dtype=np.bool_)
+    if stage.training is not None:
+        scores, exact = stage.training.scores(study.candidates, study.metric, first, after, study.warm)
+
+    def follow(k: int) -> None:
+        found = study.score(stage.run([Stretch(study.candidates[k], first, after)], warm=study.warm).equity)
         scores[k] = np.nan if found is None else found
+
+    # Of those that failed the schedule names the fault.
+    for k in np.flatnonzero(exact).tolist():
+        follow(k)
     best = 0 if bool(np.isnan(scores).all()) else int(np.nanargmax(scores))
+    if not exact[best]:
+        follow(best)
     stretch = Stretch(study.candidates[best], int(split.test[0]), int(split.test[-1]) + 1)
     return Fit(number, scores, best, study.score(stage.run([stretch], warm=study.warm).equity))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nt_ray.backtest.assignment import Stretch, Term, assignments, counted
 from nt_ray.errors import StrategyError
 from nt_ray.strategies.base import Parameter, Strategy
 
@@ -129,46 +130,22 @@ def parse_space(strategy: Strategy, texts: Sequence[str]) -> SearchSpace:
     """Read a space from texts such as `lookback=10:200`, `lookback=10:200:log`, `lookback=10:200:5`, `entry=0.5,1`."""
     known = {name: p for p in strategy.parameters for name in (p.name, *p.aliases)}
     domains: dict[str, Domain] = {}
-    for text in texts:
-        name, equals, written = (part.strip() for part in text.partition("="))
-        if not equals or not written:
-            raise SpaceError(f"--param {text!r} has no NAME=VALUES form. Write it like lookback=10:200 or entry=0.5,1.")
+    for name, terms in assignments(texts).items():
         if name not in known:
             listed = ", ".join(p.name for p in strategy.parameters)
             raise SpaceError(f"{strategy.name} has no parameter {name!r}. It has: {listed}.")
         parameter = known[name]
         if parameter.name in domains:
-            raise SpaceError(f"--param {name} stands twice. Give each parameter once.")
-        domains[parameter.name] = _domain(text, written, parameter)
+            raise SpaceError(f"--param {name} is given twice, under two names. Give each parameter once.")
+        domains[parameter.name] = _domain(name, terms, parameter)
     return SearchSpace(strategy, domains)
 
 
-def _domain(text: str, written: str, parameter: Parameter) -> Domain:
-    if ":" not in written:
-        return Choice(tuple(dict.fromkeys(_number(text, part) for part in written.split(","))))
-    low, high, *more = (part.strip() for part in written.split(":"))
-    first, last = _number(text, low), _number(text, high)
-    log = more == ["log"]
-    if first >= last or len(more) > 1 or (log and first <= 0):
-        raise SpaceError(
-            f"--param {text!r} is no range. Write LOW:HIGH, LOW:HIGH:STEP or LOW:HIGH:log with LOW below HIGH "
-            "(above zero for log)."
-        )
-    if not more or log:
-        return Span(first, last, parameter.integer, log)
-    step = _number(text, more[0])
-    if step <= 0:
-        raise SpaceError(f"--param {text!r} has a step that is not positive. Use one above zero.")
-    count = math.floor((last - first) / step + 1e-9) + 1
-    # Each value from the first, not from the one before, so that rounding does not add up.
-    return Choice(tuple(round(first + i * step, 12) for i in range(count)))
-
-
-def _number(text: str, part: str) -> float:
-    try:
-        value = float(part)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise SpaceError(f"--param {text!r}: {part.strip()!r} is no number. Write it like lookback=10:200.")
-    return value
+def _domain(name: str, terms: tuple[Term, ...], parameter: Parameter) -> Domain:
+    """A stretch without a step is searched as a whole; everything else is a list."""
+    first = terms[0]
+    if len(terms) > 1 or not isinstance(first, Stretch) or first.step is not None:
+        return Choice(counted(name, terms))
+    if first.low == first.high:
+        raise SpaceError(f"--param {name}={first} is no range to search. Give LOW below HIGH, or one value.")
+    return Span(float(first.low), float(first.high), parameter.integer, first.log)

@@ -5,7 +5,7 @@ very votes of `strategies/sma_cross.py`, ties included.
 """
 
 import numpy as np
-from numba import float64, int64, njit, types, void
+from numba import boolean, float64, int64, njit, types, void
 
 from nt_ray.strategies import sma_cross
 from nt_ray.strategies.base import STEP_SIGNATURE, Strategy
@@ -27,16 +27,44 @@ def prefix_sums(closes: FloatArray) -> tuple[IntArray, IntArray]:
 
     Returns
     -------
-    (G, T + 1) sum of the first n known closes, and (G, T) number of closes known at each row.
+    (G, T + 1) sum of the first n known closes, and (G, T) number of closes known at each row: (G, 0) where none is
+    missing, so that row t knows t + 1.
     """
     groups, bars = closes.shape[:2]
-    sums, counts = np.empty((groups, bars + 1), dtype=np.int64), np.empty((groups, bars), dtype=np.int64)
-    _accumulate(closes, sums, counts)
+    sums = np.empty((groups, bars + 1), dtype=np.int64)
+    if _accumulate(closes, sums):
+        return sums, np.empty((groups, 0), dtype=np.int64)
+    counts = np.empty((groups, bars), dtype=np.int64)
+    _accumulate_known(closes, sums, counts)
     return sums, counts
 
 
-@njit(void(types.Array(float64, 3, "C", readonly=True), int64[:, ::1], int64[:, ::1]), cache=True, nogil=True)
-def _accumulate(closes: FloatArray, sums: IntArray, counts: IntArray) -> None:
+_CLOSES = types.Array(float64, 3, "C", readonly=True)
+
+
+@njit(boolean(_CLOSES, int64[:, ::1]), cache=True, nogil=True)
+def _accumulate(closes: FloatArray, sums: IntArray) -> bool:
+    """Add up; whether every close is known (the sums mean nothing where one is not).
+
+    Ticks first, sums of them after: the first pass has no step that waits for the one before it.
+    """
+    for g in range(closes.shape[0]):
+        row, own, whole = closes[g].reshape(closes.shape[1]), sums[g], True
+        scale = sma_cross.ticks_a_unit(row[0])
+        for t in range(row.shape[0]):
+            whole &= (row[t] > 0.0) & (row[t] < np.inf)
+            own[t + 1] = sma_cross.whole_ticks(row[t], scale)
+        if not whole:
+            return False
+        own[0] = 0
+        for t in range(row.shape[0]):
+            own[t + 1] += own[t]
+    return True
+
+
+@njit(void(_CLOSES, int64[:, ::1], int64[:, ::1]), cache=True, nogil=True)
+def _accumulate_known(closes: FloatArray, sums: IntArray, counts: IntArray) -> None:
+    """Add up the closes that are known, and count them."""
     for g in range(closes.shape[0]):
         scale, count, total = 0.0, 0, 0
         sums[g, :] = 0

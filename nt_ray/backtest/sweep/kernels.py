@@ -21,14 +21,16 @@ from numba import float64, int64, njit, types, void
 from numba.core.dispatcher import Dispatcher
 
 from nt_ray.backtest.sweep import crossing
-from nt_ray.backtest.sweep.run import run_groups, run_singles
+from nt_ray.backtest.sweep.group import run_groups
+from nt_ray.backtest.sweep.single import run_singles
 from nt_ray.strategies.base import STEP_TYPE, Strategy
 
-_F2, _F3, _F4 = (types.Array(float64, n, "C", readonly=True) for n in (2, 3, 4))
-_I2, _I3, _I4 = (types.Array(int64, n, "C", readonly=True) for n in (2, 3, 4))
+_F3, _F4 = (types.Array(float64, n, "C", readonly=True) for n in (3, 4))
+_I2, _I3 = (types.Array(int64, n, "C", readonly=True) for n in (2, 3))
 _INPUTS = (
-    float64[:, ::1], int64[::1], _F4, _I4, _I3, _F3, _F3, int64[:, :, ::1], float64[:, ::1], int64[:, :, ::1],
-    float64[::1], int64, _I2, _I2, int64[:, :, ::1], float64[:, :, ::1],
+    float64[:, ::1], int64[::1], _F4, _I3, _I3, int64[:, ::1], _I3, _F3, _F3, int64[:, ::1], float64[:, ::1],
+    int64[:, :, ::1], float64[::1], int64, _I2, _I2, int64[:, ::1], int64[:, :, ::1],
+    float64[:, :, ::1],
 )  # fmt: skip
 SIGNATURE = void(STEP_TYPE, types.Tuple(_INPUTS))  # type: ignore[no-untyped-call]
 

@@ -133,7 +133,7 @@ class SweepPlan:
         )
         columns |= {name: pl.Series(values[name].ravel(), nan_to_null=True) for name in METRICS}
         columns["failure"] = pl.Series(
-            [self._failure(work, found, i // g, i % g) for i in range(k * g)], dtype=pl.String
+            [self.failure(work, found, i // g, i % g) for i in range(k * g)], dtype=pl.String
         )
         return pl.DataFrame(columns).with_columns(pl.col("trades").cast(pl.Int64))
 
@@ -167,7 +167,8 @@ class SweepPlan:
         sha.update(self.panel.values.tobytes())
         return sha.hexdigest()
 
-    def _failure(self, work: ChunkWork, found: ChunkTotals, k: int, g: int) -> str | None:
+    def failure(self, work: ChunkWork, found: ChunkTotals, k: int, g: int) -> str | None:
+        """Why a run of a chunk failed; None where it did not."""
         status, row = found.whole[k, g, totals.STATUS], int(found.whole[k, g, totals.ROW])
         if status == totals.FINE:
             return None

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nt_ray.backtest.simulator import BacktestResult, backtest
+from nt_ray.backtest.simulator import BacktestResult
 from nt_ray.backtest.sweep.measures import LESS_IS_BETTER, METRICS
 from nt_ray.backtest.sweep.plan import SweepPlan
+from nt_ray.backtest.sweep.record import record
 from nt_ray.backtest.sweep.space import SweepError
 
 
@@ -42,23 +43,8 @@ class SweepResult:
         return _ranked(table, metric, ["combination"]).head(top if top is not None else table.height)
 
     def replay(self, combination: int, group: int = 0) -> BacktestResult:
-        """Run one account again through the simulator, which keeps every fill and every bar's equity."""
-        plan = self.plan
-        if not (0 <= combination < plan.combinations and 0 <= group < len(plan.columns)):
-            raise SweepError(
-                f"There is no run of combination {combination} on group {group}. There are "
-                f"{plan.combinations} combinations on {len(plan.columns)} groups, counted from 0."
-            )
-        symbols = [plan.panel.symbols[c] for c in plan.columns[group]]
-        row = plan.space.rows(plan.strategy, combination, combination + 1)[0]
-        return backtest(
-            plan.panel.select(symbols),
-            plan.strategy,
-            row,
-            sizing=plan.sizing,
-            costs=plan.costs,
-            initial_cash=plan.initial_cash,
-        )
+        """Run one account again and keep every fill and every bar's equity."""
+        return record(self.plan, combination, group)
 
 
 def check_metric(metric: str) -> None:

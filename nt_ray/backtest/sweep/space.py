@@ -8,17 +8,14 @@ no sense together are left to the sweep, which reports them.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from nt_ray.backtest.assignment import MOST_VALUES, grids
 from nt_ray.errors import StrategyError
 from nt_ray.strategies.base import Parameter, Strategy
 from nt_ray.types import FloatArray
-
-MOST_VALUES: Final = 1_000_000
-"""Most values of one parameter of a grid, and most random draws."""
 
 
 class SweepError(StrategyError):
@@ -61,16 +58,7 @@ class Grid:
     @classmethod
     def parse(cls, texts: Iterable[str]) -> "Grid":
         """Read `name=1,2,3` and `name=low:high:step` (both ends included where the steps hit them)."""
-        values: dict[str, Sequence[float]] = {}
-        for text in texts:
-            name, equals, right = text.partition("=")
-            name = name.strip()
-            if not equals or not name or not right.strip():
-                raise SweepError(f"Parameter {text!r} has no NAME=VALUES form. Write lookback=20:200:20 or entry=1,2.")
-            if name in values:
-                raise SweepError(f"Parameter {name!r} is given twice. Give all of its values at once.")
-            values[name] = [x for part in right.split(",") for x in _numbers(name, part)]
-        return cls(values)
+        return cls(grids(texts))
 
     def size(self, strategy: Strategy) -> int:
         """Product of the numbers of values."""
@@ -195,23 +183,3 @@ def _plain(name: str, values: Sequence[float]) -> tuple[float, ...]:
         twice = next(v for v in plain if plain.count(v) > 1)
         raise SweepError(f"Parameter {name!r} has the value {twice:g} twice. Give each value once.")
     return plain
-
-
-def _numbers(name: str, text: str) -> list[float]:
-    try:
-        parts = [Decimal(p.strip()) for p in text.split(":")]
-    except InvalidOperation:
-        raise SweepError(f"Parameter {name!r}: {text!r} is no number. Write 10:200:5, or 0.5,1,1.5.") from None
-    if len(parts) == 1:
-        return [float(parts[0])]
-    if len(parts) == 2:
-        parts.append(Decimal(1))
-    low, high, step = parts[:3]
-    if len(parts) > 3 or not step > 0 or not all(p.is_finite() for p in parts) or high < low:
-        raise SweepError(
-            f"Parameter {name!r}: {text!r} is no range. Write low:high:step with low <= high and step > 0."
-        )
-    count = int((high - low) / step) + 1
-    if count > MOST_VALUES:
-        raise SweepError(f"Parameter {name!r}: {text!r} has {count} values. Use at most {MOST_VALUES}.")
-    return [float(low + step * i) for i in range(count)]

@@ -2,35 +2,41 @@
 
 It keeps its own durable book, apart from any account's journal, so it is a truly different party: it can hold
 an order whose sender has forgotten it. Guarantees: a client order id names one order for ever; each bar is
-matched once, however often it is asked for; within a bar, orders match in panel column order, then in order
-of entry; an execution id depends on venue, bar and order alone. During an outage order entry is closed
-(`ping`, `submit_order` and `cancel_order` raise `VenueDownError`); matching and the record of executions go
-on. It knows no account.
+matched once, however often it is asked for, by the rules of the event simulator; within a bar, orders match in panel
+column order; an execution id depends on venue, bar and order alone; orders sent together are entered all or none.
+During an outage order entry is closed (`ping` and whatever asks for a change raise `VenueDownError`); matching and
+the record of executions go on. It knows no account and keeps no money.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from nt_ray.brokers.base import Capabilities, OrderRejectedError, VenueDownError, VenueOrder
-from nt_ray.brokers.simulated.book import BookedOrder, Execution, VenueBook
-from nt_ray.brokers.simulated.matching import (
-    NO_LIMIT,
-    UNKNOWN_PRICE,
-    Costs,
-    commission,
-    fill_lots,
-    fill_price,
+import numpy as np
+
+from nt_ray.brokers.base import (
+    Capabilities,
+    OrderRejectedError,
+    ReplaceKind,
+    VenueAccount,
+    VenueDownError,
+    VenueOrder,
+    VenueUpdate,
 )
+from nt_ray.brokers.simulated.book import BookedOrder, Execution, VenueBook, Work
+from nt_ray.brokers.simulated.floor import Floor, Traded
+from nt_ray.brokers.simulated.linkage import check_links, check_replacement, take_place
+from nt_ray.brokers.simulated.listing import Listing
+from nt_ray.brokers.simulated.matching import Costs
+from nt_ray.brokers.simulated.tape import plain_tape
 from nt_ray.errors import BrokerError
-from nt_ray.market.bars import VOLUME, BarPanel, Instrument
+from nt_ray.market.bars import BarPanel, Instrument
+from nt_ray.strategies import order_step
 from nt_ray.trading.orders import Fill, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from nt_ray.types import MONEY_DECIMALS, IntArray
-
-_WORKING: Final = (OrderStatus.ACCEPTED.value, OrderStatus.PARTIALLY_FILLED.value)
-_MOST_LOTS: Final = 2**53
-"""Lots up to here are exact in the matching kernel."""
 
 CAPABILITIES: Final = Capabilities(
     order_types=frozenset(OrderType),
@@ -38,24 +44,29 @@ CAPABILITIES: Final = Capabilities(
     short_selling=True,
     fractional=True,
     lookup_proves_absence=True,
+    notional=True,
+    post_only=True,
+    reduce_only=True,
+    linked=True,
+    replace=ReplaceKind.NATIVE,
 )
 
 
 class SimulatedExchange:
-    """One venue over one panel, with its book at `path`."""
+    """One venue over one panel, with its book at `path`; `sessions` numbers each bar's, None: each bar is one."""
 
-    def __init__(self, name: str, panel: BarPanel, costs: Costs, path: Path) -> None:
+    def __init__(self, name: str, panel: BarPanel, costs: Costs, path: Path, sessions: IntArray | None = None) -> None:
         self._name = name
         self._panel = panel
-        self._ticks = panel.ticks()
         self._columns = {instrument.symbol: i for i, instrument in enumerate(panel.instruments)}
-        self._costs = [costs.vector(i.quantity_increment) for i in panel.instruments]
-        self._lot_sizes = [float(i.quantity_increment) for i in panel.instruments]
-        self._units = [i.notional_unit for i in panel.instruments]
+        self._floor = Floor(plain_tape(panel, costs, sessions), self._columns)
+        self._listing = Listing(name, panel)
         self._book = VenueBook(path, name, panel.instruments)
-        self._working = {o.client_order_id: o for o in self._book.orders(_WORKING)}
-        self._lots: dict[str, int] = {}
-        self._count(self._book.executions(0))
+        self._working = {o.client_order_id: o for o in self._book.open_orders()}
+        self._lots = np.zeros(len(panel.instruments), dtype=np.int64)
+        for symbol, lots in self._book.positions().items():
+            self._lots[self._columns[symbol]] = lots
+        self._told = self._book.news
 
     @property
     def name(self) -> str:
@@ -84,157 +95,167 @@ class SimulatedExchange:
     def submit_order(self, request: OrderRequest) -> VenueOrder:
         """Enter an order; a client id that is known gives the order as it stands."""
         self.ping()
-        order = self._read(request)
-        known = self._working.get(order.client_order_id) or self._book.order(order.client_order_id)
-        if known is not None:
-            if _body(known) != _body(order):
+        known, order = self._read(request)
+        if known is None:
+            check_links(self._name, [order], self._working)
+            (known,) = self._enter([order])
+        return self._answer(known)
+
+    def submit_linked(self, requests: Sequence[OrderRequest]) -> list[VenueOrder]:
+        """Enter orders that name each other as parent or are of one group; all are entered, or none."""
+        self.ping()
+        pairs = [self._read(request) for request in requests]
+        fresh = [order for known, order in pairs if known is None]
+        if len(fresh) < len(pairs):
+            found = [known for known, _ in pairs if known is not None]
+            if fresh:
                 raise OrderRejectedError(
-                    f"{self._name}: {order.client_order_id} is a different order already. Use a new id."
+                    f"{self._name}: {found[0].client_order_id} is an order already, {fresh[0].client_order_id} is "
+                    "none. Send all of them under new ids."
                 )
-            return self._answer(known)
-        order = self._book.enter(order)
-        self._working[order.client_order_id] = order
-        return self._answer(order)
+            return [self._answer(order) for order in found]
+        check_links(self._name, fresh, self._working)
+        return [self._answer(order) for order in self._enter(fresh)]
+
+    def replace_order(self, request: OrderRequest) -> VenueOrder:
+        """Enter an order in the place of an open one, which ends; it takes over its links, not its priority."""
+        self.ping()
+        known, order = self._read(request)
+        if known is None:
+            old = self._find(request.replaces)
+            check_replacement(self._name, old, order, self._working)
+            order, changed = take_place(old, order, self._working.values(), self._book.news + 1)
+            (known,) = self._enter([order], changed)
+        return self._answer(known)
 
     def cancel_order(self, client_order_id: str) -> VenueOrder:
         """Cancel what is left of an order; one that no longer works is given as it stands."""
         self.ping()
-        order = self._working.get(client_order_id) or self._book.order(client_order_id)
-        if order is None:
-            raise OrderRejectedError(f"{self._name}: no order {client_order_id}. Check the client id.")
-        if order.status in _WORKING:
-            order = order._replace(status=OrderStatus.CANCELED.value)
-            self._book.change(order)
-            del self._working[client_order_id]
+        order = self._find(client_order_id)
+        if client_order_id in self._working:
+            orders = list(self._working.values())
+            works = self._floor.cancel(orders, orders.index(order), self._lots)
+            changed = self._changes(orders, works, self._book.news)
+            self._book.settle(self._book.cursor, changed, [])
+            _replace(self._working, changed)
+            order = next(o for o in changed if o.client_order_id == client_order_id)
         return self._answer(order)
 
     def order(self, client_order_id: str) -> VenueOrder | None:
         """Look an order up; None proves that it never arrived."""
-        order = self._working.get(client_order_id) or self._book.order(client_order_id)
+        order = self._known(client_order_id)
         return None if order is None else self._answer(order)
 
     def open_orders(self) -> list[VenueOrder]:
-        """All working orders, in order of entry."""
+        """All open orders, in order of entry."""
         return [self._answer(order) for order in self._working.values()]
 
-    def fills(self, after: int) -> list[Fill]:
-        """Executions after the first `after`, oldest first."""
-        return [self._fill(execution) for execution in self._book.executions(after)]
+    def fills(self, since: datetime | None) -> list[Fill]:
+        """Executions at or after a time, oldest first; all of them where None."""
+        row = 0 if since is None else bisect_left(range(len(self._panel)), since, key=self._panel.time)
+        return [self._fill(execution) for execution in self._book.executions_from(row)]
+
+    def updates(self) -> list[VenueUpdate]:
+        """Executions and endings since the last call, or since the venue was opened, in the order of their coming."""
+        executions, ended = self._book.executions(self._told), self._book.endings(self._told)
+        news: list[tuple[int, VenueUpdate]] = [(o.ended, VenueUpdate(self._answer(o))) for o in ended]
+        for execution in executions:
+            order = self._find(execution.client_order_id)
+            news.append((execution.number, VenueUpdate(self._answer(order), self._fill(execution))))
+        self._told = self._book.news
+        return [update for _, update in sorted(news, key=lambda pair: pair[0])]
 
     def positions(self) -> dict[str, Decimal]:
         """Signed position by symbol, without flat ones."""
-        return {symbol: self._instrument(symbol).quantity(lots) for symbol, lots in self._lots.items() if lots}
+        held = zip(self._panel.instruments, self._lots.tolist(), strict=True)
+        return {instrument.symbol: instrument.quantity(lots) for instrument, lots in held if lots}
+
+    def account(self) -> VenueAccount | None:
+        """None: the venue keeps no money."""
+        return None
 
     def advance(self, row: int) -> None:
-        """Match working orders on every bar up to `row`; bars that were matched already change nothing."""
+        """Match open orders on every bar up to `row`; bars that were matched already change nothing."""
         if row >= len(self._panel):
             raise BrokerError(
                 f"{self._name}: row {row} lies past the last, {len(self._panel) - 1}. Stay within the panel."
             )
         if row <= self._book.cursor:
             return
-        working = dict(self._working)
+        working, lots, news = dict(self._working), self._lots, self._book.news
         changed: dict[str, BookedOrder] = {}
         executions: list[Execution] = []
         for at in range(self._book.cursor + 1, row + 1):
             if not working:
                 break
-            for order in sorted(working.values(), key=lambda o: (self._columns[o.symbol], o.entry)):
-                after, execution = self._match(order, at)
-                if execution is not None:
-                    executions.append(execution)
-                if after is not order:
-                    changed[after.client_order_id] = after
-                if after.status in _WORKING:
-                    working[after.client_order_id] = after
-                else:
-                    del working[after.client_order_id]
+            orders = list(working.values())
+            works, traded, lots = self._floor.match(at, orders, lots)
+            executions += self._executions(at, orders, works, traded, news)
+            after = self._changes(orders, works, news + len(traded))
+            news += len(traded) + sum(order.ended > 0 for order in after)
+            for order in after:
+                changed[order.client_order_id] = order
+            _replace(working, after)
         self._book.settle(row, list(changed.values()), executions)
-        self._working = working
-        self._count(executions)
+        self._working, self._lots = working, lots
 
     def close(self) -> None:
         """Close the book's file."""
         self._book.close()
 
-    def _match(self, order: BookedOrder, row: int) -> tuple[BookedOrder, Execution | None]:
-        """Order after one bar, and its execution on it."""
-        column = self._columns[order.symbol]
-        execution = self._execute(order, row, column)
-        filled = order.filled + (execution.lots if execution is not None else 0)
-        if filled == order.lots:
-            status = OrderStatus.FILLED
-        elif order.time_in_force == TimeInForce.DAY:
-            status = OrderStatus.EXPIRED
-        else:
-            status = OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.ACCEPTED
-        if filled == order.filled and status == order.status:
-            return order, None
-        return order._replace(filled=filled, status=status.value), execution
-
-    def _execute(self, order: BookedOrder, row: int, column: int) -> Execution | None:
-        costs: IntArray = self._costs[column]
-        close_only = self._panel.instruments[column].close_only
-        ticks: int = fill_price(self._ticks[row, column], close_only, order.side, order.limit_ticks, costs)
-        if ticks == UNKNOWN_PRICE:
-            return None
-        volume = float(self._panel.values[row, column, VOLUME])
-        left = order.lots - order.filled
-        lots = int(fill_lots(left, volume, self._lot_sizes[column], int(costs[4])))
-        if lots == 0:
-            return None
-        fee = int(commission(ticks * lots * self._units[column], lots, costs))
-        return Execution(
-            f"{self._name}-{row}-{order.client_order_id}",
-            order.client_order_id,
-            order.symbol,
-            order.side,
-            lots,
-            ticks,
-            fee,
-            row,
-        )
-
-    def _read(self, request: OrderRequest) -> BookedOrder:
-        """Request in ticks and lots; `OrderRejectedError` where the venue cannot take it."""
-        column = self._columns.get(request.symbol)
-        if column is None:
+    def _read(self, request: OrderRequest) -> tuple[BookedOrder | None, BookedOrder]:
+        """Order that the client id names already, if any, and the request as an order of the book."""
+        known = self._known(request.client_order_id)
+        order = self._listing.read(request, self._book.cursor if known is None else known.work.entry_row)
+        if known is not None and known.terms != order.terms:
             raise OrderRejectedError(
-                f"{self._name}: {request.symbol} is not listed. Use one of {', '.join(list(self._columns)[:8])}."
+                f"{self._name}: {order.client_order_id} is a different order already. Use a new id."
             )
-        instrument = self._panel.instruments[column]
-        lots = self._whole(request.quantity, instrument.quantity_increment, "quantity", request)
-        limit = NO_LIMIT
-        if request.limit_price is not None:
-            limit = self._whole(request.limit_price, instrument.price_increment, "limit price", request)
-        return BookedOrder(
-            0,
-            request.client_order_id,
-            request.symbol,
-            request.side.sign,
-            lots,
-            limit,
-            request.time_in_force.value,
-            self._book.cursor,
-            0,
-            OrderStatus.ACCEPTED.value,
-        )
+        return known, order
 
-    def _whole(self, value: Decimal, increment: Decimal, what: str, request: OrderRequest) -> int:
-        count = value / increment
-        if count > _MOST_LOTS or count != count.to_integral_value():
-            raise OrderRejectedError(
-                f"{self._name}: {request.client_order_id} has {what} {value}; {request.symbol} trades in "
-                f"steps of {increment}, at most {_MOST_LOTS} of them. Change the {what}."
-            )
-        return int(count)
+    def _known(self, client_order_id: str) -> BookedOrder | None:
+        return self._working.get(client_order_id) or self._book.order(client_order_id)
+
+    def _find(self, client_order_id: str) -> BookedOrder:
+        order = self._known(client_order_id)
+        if order is None:
+            raise OrderRejectedError(f"{self._name}: no order {client_order_id}. Check the client id.")
+        return order
+
+    def _enter(self, orders: Sequence[BookedOrder], changed: Sequence[BookedOrder] = ()) -> list[BookedOrder]:
+        entered = self._book.enter(orders, changed)
+        _replace(self._working, [*changed, *entered])
+        return entered
+
+    def _executions(
+        self, row: int, orders: Sequence[BookedOrder], works: Sequence[Work], traded: Sequence[Traded], news: int
+    ) -> list[Execution]:
+        executions = []
+        for number, (place, lots, ticks, fee) in enumerate(traded, news + 1):
+            order, work = orders[place], works[place]
+            name = order.client_order_id
+            leaves = work.lots - work.filled if order.notional else -1
+            executed = (f"{self._name}-{row}-{name}", name, order.symbol, work.side, lots, ticks, fee, row, leaves)
+            executions.append(Execution(number, *executed))
+        return executions
+
+    def _changes(self, orders: Sequence[BookedOrder], works: Sequence[Work], news: int) -> list[BookedOrder]:
+        """Orders whose work has changed; those that have ended are numbered after `news`."""
+        changed = []
+        for order, work in zip(orders, works, strict=True):
+            if work != order.work:
+                over = work.status > order_step.WORKING
+                news += over
+                changed.append(order._replace(work=work, ended=news if over else 0))
+        return changed
 
     def _answer(self, order: BookedOrder) -> VenueOrder:
         return VenueOrder(
             order.client_order_id,
             f"{self._name}-{order.entry}",
-            OrderStatus(order.status),
-            self._instrument(order.symbol).quantity(order.filled),
+            _status(order),
+            self._instrument(order.symbol).quantity(order.work.filled),
+            order.replaced_by,
         )
 
     def _fill(self, execution: Execution) -> Fill:
@@ -248,17 +269,31 @@ class SimulatedExchange:
             instrument.price(execution.ticks),
             Decimal(execution.commission).scaleb(-MONEY_DECIMALS),
             self._panel.time(execution.row),
+            None if execution.leaves < 0 else instrument.quantity(execution.leaves),
         )
 
     def _instrument(self, symbol: str) -> Instrument:
         return self._panel.instruments[self._columns[symbol]]
 
-    def _count(self, executions: Iterable[Execution]) -> None:
-        for execution in executions:
-            signed = execution.side * execution.lots
-            self._lots[execution.symbol] = self._lots.get(execution.symbol, 0) + signed
+
+def _replace(working: dict[str, BookedOrder], changed: Sequence[BookedOrder]) -> None:
+    """Put changed orders in their places among the working ones, and take out those that have ended."""
+    for order in changed:
+        working[order.client_order_id] = order
+        if order.ended:
+            del working[order.client_order_id]
 
 
-def _body(order: BookedOrder) -> Sequence[object]:
-    """What must be equal for two orders under one client id to be the same."""
-    return (order.symbol, order.side, order.lots, order.limit_ticks, order.time_in_force)
+def _status(order: BookedOrder) -> OrderStatus:
+    """State of an order; one that its links have made smaller is cancelled where it was to trade more."""
+    work = order.work
+    if not order.ended:
+        return OrderStatus.PARTIALLY_FILLED if work.filled else OrderStatus.ACCEPTED
+    if order.replaced_by:
+        return OrderStatus.REPLACED
+    if work.status == order_step.FILLED_WHOLLY and work.filled == (order.asked or work.lots):
+        return OrderStatus.FILLED
+    return _ENDINGS.get(work.status, OrderStatus.CANCELED)
+
+
+_ENDINGS: Final = {order_step.EXPIRED: OrderStatus.EXPIRED, order_step.REJECTED: OrderStatus.REJECTED}

@@ -10,7 +10,8 @@ Rules
 * Limit: at the open if the open is already at the limit or better, else at the limit if the bar's range reaches
   it; a close-only instrument at its close if that is at the limit or better. Never worse than the limit.
 * Slippage moves a market fill against the trader by parts per million of the price, rounded to the next tick.
-* Where the bar has a volume, one order fills at most a share of it; without a volume there is no such cap.
+* Where the bar has a volume, the orders of an instrument fill at most a share of it, the first met first; without
+  a volume there is no such cap.
 * Commission on each execution: parts per million of the notional plus an amount a lot, at least a minimum,
   rounded half up to the cent.
 """
@@ -42,7 +43,7 @@ class Costs:
     commission_per_unit currency units for each unit of quantity (a share).
     commission_minimum  currency units, the least that one execution costs.
     slippage_bps        basis points of the price, against the trader, on market orders.
-    volume_share        largest share of a bar's volume one order may take, in (0, 1].
+    volume_share        largest share of a bar's volume that the orders of an instrument may take, in (0, 1].
     """
 
     commission_bps: Decimal = Decimal("1")

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from numba import njit
 
 from nt_ray.backtest.event.market import FeeTier, Market, Terms
-from nt_ray.backtest.event.money import share_of
 from nt_ray.backtest.event.python_strategy import Context, PythonStrategy
 from nt_ray.backtest.event.result import EventResult
 from nt_ray.backtest.event.simulate import simulate_exposures, simulate_orders, simulate_python
 from nt_ray.backtest.simulator import backtest
 from nt_ray.brokers.simulated.matching import Costs
+from nt_ray.brokers.simulated.money import share_of
 from nt_ray.errors import BadInputError, StrategyError
 from nt_ray.market.bars import CLOSE, BarPanel, Instrument
 from nt_ray.portfolio.sizing import SizingParams

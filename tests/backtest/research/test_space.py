@@ -2,29 +2,9 @@ import numpy as np
 import pytest
 
 from nt_ray.backtest.research.problems import ResearchError
-from nt_ray.backtest.research.space import as_mapping, candidates, parse_space
+from nt_ray.backtest.research.space import as_mapping, candidates
 from nt_ray.errors import StrategyError
 from nt_ray.strategies.registry import find
-
-
-def test_ranges_hold_both_ends_and_decimals_lose_none() -> None:
-    space = parse_space(["lookback=20:200:20", "entry=0.1:0.7:0.1", "skip = 0, 5"])
-    assert space["lookback"] == tuple(range(20, 201, 20))
-    assert space["entry"] == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-    assert space["skip"] == (0.0, 5.0)
-
-
-@pytest.mark.parametrize(
-    "text", ["lookback", "=3", "lookback=", "lookback=a", "lookback=1:2", "lookback=3:1:1", "lookback=1:9:0", "a=nan"]
-)
-def test_what_cannot_be_read_is_refused_with_its_text(text: str) -> None:
-    with pytest.raises(ResearchError, match=r"--param"):
-        parse_space([text])
-
-
-def test_a_name_given_twice_is_refused() -> None:
-    with pytest.raises(ResearchError, match="twice"):
-        parse_space(["entry=1", "entry=2"])
 
 
 def test_senseless_combinations_are_left_out_and_the_rest_are_whole_vectors() -> None:

@@ -50,7 +50,7 @@ def test_what_cannot_be_searched_is_named(text: str, said: str) -> None:
 
 
 def test_a_parameter_stands_once_and_there_is_at_least_one() -> None:
-    with pytest.raises(SpaceError, match="twice"):
+    with pytest.raises(StrategyError, match="twice"):
         parse_space(MOMENTUM, ["lookback=10:20", "lookback=30:40"])
     with pytest.raises(SpaceError, match="no parameter to search"):
         parse_space(MOMENTUM, [])

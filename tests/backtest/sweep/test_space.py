@@ -41,14 +41,14 @@ def test_texts_become_values_with_both_ends() -> None:
         ("lookback=9:1:1", "'9:1:1' is no range"),
         ("lookback=1:9:0", "'1:9:0' is no range"),
         ("lookback=1:9:1:1", "'1:9:1:1' is no range"),
-        ("lookback=1:inf:1", "is no range"),
-        ("lookback=nan", "not finite"),
-        ("lookback=0:1:0.0000001", "has 10000001 values"),
+        ("lookback=1:inf:1", "'inf' is no number"),
+        ("lookback=nan", "'nan' is no number"),
+        ("lookback=0:1:0.0000001", "has 10,000,001 values"),
         ("lookback=1,1", "has the value 1 twice"),
     ],
 )
 def test_a_text_that_is_no_space_is_refused(text: str, says: str) -> None:
-    with pytest.raises(SweepError, match=re.escape(says)):
+    with pytest.raises(StrategyError, match=re.escape(says)):
         Grid.parse([text])
 
 
@@ -57,7 +57,7 @@ def test_empty_and_degenerate_spaces_are_refused() -> None:
         Grid({})
     with pytest.raises(SweepError, match="'entry' has no values"):
         Grid({"entry": []})
-    with pytest.raises(SweepError, match="given twice"):
+    with pytest.raises(StrategyError, match="given twice"):
         Grid.parse(["entry=1", "entry=2"])
     for count in (0, -3, 10**7):
         with pytest.raises(SweepError, match="random draws"):

@@ -1,0 +1,32 @@
+"""How old prices are and how much usually trades: what the gate holds an order's price and size against.
+
+It lives outside the journal: after a restart nothing is known until prices come, so that whatever needs a fresh
+reference is refused until then.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from nt_ray.errors import RiskError
+
+
+class References:
+    """Time of the last price, and average daily volume in units of quantity, by symbol."""
+
+    __slots__ = ("seen", "volumes")
+
+    def __init__(self) -> None:
+        self.seen: dict[str, datetime] = {}
+        self.volumes: dict[str, Decimal] = {}
+
+    def saw(self, symbols: Iterable[str], time: datetime) -> None:
+        """Note that these symbols had a price at a time."""
+        self.seen.update(dict.fromkeys(symbols, time))
+
+    def trade(self, volumes: Mapping[str, Decimal]) -> None:
+        """Note average daily volumes in units of quantity."""
+        for symbol, volume in volumes.items():
+            if not (volume.is_finite() and volume >= 0):
+                raise RiskError(f"Average volume {volume} of {symbol} makes no sense. Give a number of zero or more.")
+        self.volumes.update(volumes)

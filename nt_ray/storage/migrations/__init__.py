@@ -1,0 +1,1 @@
+"""The migration tree of the journal, for Alembic."""

@@ -1,0 +1,1 @@
+"""Drills: traders that are killed on purpose, and the audit of what they leave."""

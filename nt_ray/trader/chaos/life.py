@@ -1,0 +1,94 @@
+"""One life of a drill's trader: it opens the account, recovers, and trades until it is killed or its turns are over."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from nt_ray.brokers.alpaca.access import AlpacaAccess
+from nt_ray.brokers.alpaca.broker import AlpacaBroker
+from nt_ray.brokers.alpaca.transport import Patience
+from nt_ray.brokers.base import Broker
+from nt_ray.errors import StorageError
+from nt_ray.market.bars import Instrument
+from nt_ray.risk.limits import RiskLimits
+from nt_ray.storage.journal import Journal
+from nt_ray.storage.opening import open_journal
+from nt_ray.trader.account import Account
+from nt_ray.trader.chaos.agents import Agents
+from nt_ray.trader.chaos.gremlin import Gremlin, shaken
+
+CAPITAL = Decimal(1_000_000)
+LIMITS = RiskLimits(
+    max_order_notional=Decimal(1_000_000),
+    max_position_notional=Decimal(1_000_000),
+    max_gross_exposure=5,
+    max_net_exposure=5,
+    max_concentration=1,
+    max_daily_loss=1,
+    max_drawdown=1,
+    self_trade=False,
+)
+"""Wide limits: the drill is about the venue and the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where the trader of a drill works."""
+
+    journal: str
+    access: AlpacaAccess
+    prices: Mapping[str, Decimal]
+    timeout_s: float = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One life: its seed, how many turns it has, and where the gremlin strikes."""
+
+    seed: str
+    turns: int
+    gremlin: Gremlin
+
+
+def venue(post: Post) -> AlpacaBroker:
+    """Connect to the drill's venue: impatient, without a budget of requests."""
+    patience = Patience(timeout_s=post.timeout_s, first_pause_s=0.01)
+    return AlpacaBroker("alpaca", post.access, patience, arrival_s=post.timeout_s, requests_per_minute=10**9)
+
+
+def open_account(post: Post, broker: Broker, journal: Journal) -> Account:
+    """Open the drill's account; its constructor recovers."""
+    instruments = [Instrument(symbol, Decimal("0.01")) for symbol in post.prices]
+    account = Account("drill", journal, broker, LIMITS, instruments, lambda: datetime.now(UTC))
+    account.deposit(CAPITAL)
+    return account
+
+
+def live(post: Post, life: Life) -> None:
+    """Live one life. A lost database ends it as a crash would."""
+    broker = venue(post)
+    with suppress(StorageError):
+        journal = shaken(open_journal(post.journal), "journal", life.gremlin)
+        account = open_account(post, shaken(broker, "venue", life.gremlin), journal)
+        agents = Agents(account, post.prices, life.seed)
+        for _ in range(life.turns):
+            account.sync(datetime.now(UTC), post.prices)
+            agents.act()
+        account.close()
+    broker.close()
+
+
+def fork(post: Post, life: Life) -> int:
+    """Live in a child of this process; return its pid. The caller has one thread only."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        live(post, life)
+        status = 0
+    finally:
+        os._exit(status)

@@ -1,0 +1,132 @@
+"""Connection to an account at a real venue: its adapter, its prices and its journal, from the settings.
+
+Orders with real money need two consents: `live = true` in the settings and `live` in the call, which is `--live` on the
+command line. Without both a live host is not even connected to.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import SecretStr
+
+from nt_ray.brokers.alpaca.access import DATA, PAPER, AlpacaAccess, is_live
+from nt_ray.brokers.alpaca.broker import AlpacaBroker
+from nt_ray.brokers.alpaca.data import AlpacaData
+from nt_ray.config import Settings
+from nt_ray.config.venues import Venue
+from nt_ray.errors import ConfigError
+from nt_ray.market.bars import Instrument
+from nt_ray.storage.journal import Journal
+from nt_ray.storage.opening import open_journal, opened
+from nt_ray.trader.account import Account
+from nt_ray.trader.books import Books
+from nt_ray.trader.checkpoint import Checkpoints
+from nt_ray.trader.planning import risk_limits
+
+TICK = Decimal("0.01")
+FRACTION = Decimal("0.000001")
+"""Finest part of a share that is traded: a tick of it is a whole number of money quanta."""
+
+
+class Connection:
+    """One account at one venue of the settings, opened by its first use."""
+
+    def __init__(self, settings: Settings, name: str, *, live: bool = False) -> None:
+        self._settings = settings
+        self.name = name
+        venue = venue_of(settings, name)
+        access = access_of(venue, name, live=settings.live and live)
+        self.broker = AlpacaBroker(name, access)
+        self._data = AlpacaData(access)
+        self._where = journal_of(settings, name)
+
+    def account(self, symbols: Sequence[str] = ()) -> Account:
+        """Open the account, which recovers and fences off any other copy, and mark these symbols and its positions."""
+        wanted = sorted({*symbols, *self.broker.positions()})
+        account = self._open(wanted)
+        account.sync(datetime.now(UTC), {symbol: self.price(symbol) for symbol in wanted})
+        return account
+
+    def price(self, symbol: str) -> Decimal:
+        """Price of the last trade, in whole ticks."""
+        return Decimal(repr(self._data.latest_trade(symbol).price)).quantize(TICK)
+
+    def close(self) -> None:
+        """Let go of the venue."""
+        self.broker.close()
+        self._data.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, symbols: Sequence[str]) -> Account:
+        instruments = [self._instrument(symbol) for symbol in symbols]
+        limits = risk_limits(self._settings)
+        account = Account(
+            self.name, self._journal(), self.broker, limits, instruments, lambda: datetime.now(UTC),
+            self._settings.account.currency,
+        )  # fmt: skip
+        money = self.broker.account()
+        if not account.books.deposits:
+            account.deposit(money.cash)
+        return account
+
+    def _journal(self) -> Journal:
+        if isinstance(self._where, Path):
+            self._where.parent.mkdir(parents=True, exist_ok=True)
+        return open_journal(self._where)
+
+    def _instrument(self, symbol: str) -> Instrument:
+        asset = self.broker.reference.asset(symbol)
+        return Instrument(symbol, TICK, FRACTION if asset.fractionable else Decimal(1))
+
+
+def books_of(settings: Settings, name: str) -> Books:
+    """State of an account at a real venue by its journal alone; it fences nobody off and asks no venue."""
+    venue_of(settings, name)
+    books = Books(settings.account.currency)
+    with opened(journal_of(settings, name)) as journal:
+        Checkpoints(journal).replay(books)
+    return books
+
+
+def venue_of(settings: Settings, name: str) -> Venue:
+    """Table of a real venue; `ConfigError` where the name is of none."""
+    venue = settings.brokers.table(name)
+    if venue.kind == "simulated":
+        raise ConfigError(
+            f"{name} is simulated and lives within a run. Name a broker of kind alpaca; `nt-ray simulate alpaca` "
+            "serves one on this machine."
+        )
+    return venue
+
+
+def access_of(venue: Venue, name: str, *, live: bool) -> AlpacaAccess:
+    """Host and keys of a venue; `ConfigError` where they are missing or where a live host is not allowed."""
+    missing = [field for field in ("key", "secret") if getattr(venue, field) is None]
+    if missing:
+        variable = f"NT_BROKERS__{name.upper().replace('-', '_')}__{missing[0].upper()}"
+        raise ConfigError(f"brokers.{name}.{missing[0]} is not set. Put it into the environment as {variable}.")
+    url = (venue.url or PAPER).rstrip("/")
+    data = (venue.data_url or (DATA if url.endswith("alpaca.markets") else url)).rstrip("/")
+    return AlpacaAccess(venue.key or SecretStr(""), venue.secret or SecretStr(""), url, data, live=live)
+
+
+def is_real_money(settings: Settings, name: str) -> bool:
+    """Whether orders of a venue would be paid for with real money."""
+    return is_live(venue_of(settings, name).url or PAPER)
+
+
+def journal_of(settings: Settings, name: str) -> str | Path:
+    """Where the journal of an account at a real venue lies."""
+    where = settings.brokers.table(name).journal
+    return settings.state / f"{name}.sqlite" if where is None else where.get_secret_value()

@@ -1,0 +1,183 @@
+"""What may stop an account or change its limits: kill switches, the loss breaker, audited limits, the throttle.
+
+Each decision is an event in the journal with who made it and why, so it survives restarts. Whatever a kill switch or an
+open breaker forbids to work is cancelled at once and, where the venue could not be reached, again on every `watch`.
+A kill switch cancels every order of its scope; the breaker cancels what could open or add to a position and leaves
+the exits of positions alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from nt_ray.errors import BadInputError
+from nt_ray.market.bars import Instrument
+from nt_ray.risk.breaker import BreakerState
+from nt_ray.risk.exposure import ZERO
+from nt_ray.risk.gate import RiskGate, RiskLimits
+from nt_ray.trader.books import Books
+from nt_ray.trader.reports import OrderReport
+from nt_ray.trading import events as e
+from nt_ray.trading.orders import OrderRequest, OrderStatus
+
+ACCOUNT_SCOPE: Final = "account"
+NAMED_SCOPES: Final = ("venue", "strategy", "symbol")
+GATE: Final = "risk gate"
+"""Who signs what the account decides by itself."""
+
+
+class Controls:
+    """Switches and limits of one account."""
+
+    def __init__(
+        self,
+        books: Books,
+        limits: RiskLimits,
+        instruments: Sequence[Instrument],
+        venue: str,
+        commit: Callable[[Sequence[e.Event]], None],
+        cancel: Callable[[str], OrderReport],
+    ) -> None:
+        """Stand beside books; `commit` journals and folds events, `cancel` asks the venue to cancel an order."""
+        self._books = books
+        self._base = self.limits = limits
+        self._instruments = instruments
+        self._venue = venue
+        self._commit = commit
+        self._cancel = cancel
+        self.gate = RiskGate(limits, instruments, venue)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Put the limits in force that the books name."""
+        changes = {name: event.changes[name] for name, event in self._books.limit_changes.items()}
+        limits = self._base.changed(changes) if changes else self._base
+        if limits != self.limits:
+            self.limits = limits
+            self.gate = RiskGate(limits, self._instruments, self._venue)
+
+    def halt(self, scopes: Sequence[str], who: str, reason: str, now: datetime) -> list[OrderReport]:
+        """Set kill switches, all in one decision, and cancel what works in their scopes."""
+        for scope in scopes:
+            check_scope(scope)
+        check_signature(who, reason)
+        fresh = [scope for scope in scopes if scope not in self._books.halts]
+        self._commit([e.KillSwitchSet(now, scope, who, reason) for scope in fresh])
+        return self._enforce()
+
+    def resume(self, scopes: Sequence[str], who: str, reason: str, now: datetime) -> None:
+        """Clear kill switches."""
+        for scope in scopes:
+            check_scope(scope)
+        check_signature(who, reason)
+        found = [scope for scope in scopes if scope in self._books.halts]
+        self._commit([e.KillSwitchCleared(now, scope, who, reason) for scope in found])
+
+    def reset(self, who: str, reason: str, now: datetime) -> None:
+        """Close the loss breaker; losses count from the present equity on."""
+        check_signature(who, reason)
+        if self._books.tripped:
+            self._commit([e.BreakerReset(now, who, reason)])
+
+    def change_limits(
+        self, changes: Mapping[str, Any], who: str, reason: str, now: datetime, expires: datetime | None = None
+    ) -> RiskLimits:
+        """Change limits, for good or until a time; return the limits then in force."""
+        check_signature(who, reason)
+        if not changes:
+            raise BadInputError("No limit is named. Give the names and the new values.")
+        if expires is not None and (expires.tzinfo is None or expires <= now):
+            raise BadInputError(f"A change that expires at {expires} changes nothing. Give a later time, in UTC.")
+        texts = {name: _text(value) for name, value in changes.items()}
+        self.limits.changed(texts)
+        self._commit([e.LimitsChanged(now, texts, who, reason, expires)])
+        self.refresh()
+        return self.limits
+
+    def revert_limits(self, names: Sequence[str], who: str, reason: str, now: datetime) -> RiskLimits:
+        """Put limits back to what the configuration says; no names: all of them."""
+        check_signature(who, reason)
+        changed = self._books.limit_changes
+        found = [name for name in names or list(changed) if name in changed]
+        if found:
+            self._commit([e.LimitsReverted(now, tuple(found), who, reason)])
+            self.refresh()
+        return self.limits
+
+    def expire(self, now: datetime) -> None:
+        """Put back limits whose change has expired."""
+        over = [n for n, c in self._books.limit_changes.items() if c.expires is not None and c.expires <= now]
+        if over:
+            self.revert_limits(over, GATE, "The change has expired.", now)
+
+    def watch(self, now: datetime) -> None:
+        """Look at losses and executions after news from the venue, and see that what is stopped does not work on."""
+        self.expire(now)
+        books = self._books
+        trips = books.breaker.new_trips(books.equity, self.limits)
+        if trips:
+            self._commit([e.BreakerTripped(now, t.rule, str(t.limit), f"{t.value:.6f}") for t in trips])
+        self._throttle(now)
+        if books.halts or books.breaker_state is BreakerState.OPEN:
+            self._enforce()
+            if books.breaker_state is BreakerState.OPEN and not self._forbidden():
+                self._commit([e.BreakerHalfOpened(now)])
+
+    def _throttle(self, now: datetime) -> None:
+        """Stop strategies that executed too often within the window."""
+        most = self.limits.max_executions
+        if most is None:
+            return
+        since = now - timedelta(seconds=float(self.limits.exact("execution_window_s")))
+        for fill in self._books.recent:
+            strategy = self._books.orders[fill.client_order_id].request.strategy
+            scope = f"strategy:{strategy}"
+            if scope not in self._books.halts and self._books.flow.is_repeating(strategy, most, since):
+                reason = f"More than {most} executions within {self.limits.execution_window_s} s."
+                self._commit([e.KillSwitchSet(now, scope, GATE, reason)])
+
+    def _enforce(self) -> list[OrderReport]:
+        """Cancel what must not work."""
+        return [self._cancel(client_order_id) for client_order_id in self._forbidden()]
+
+    def _forbidden(self) -> list[str]:
+        """Open orders, not yet being cancelled, that a kill switch or the open breaker forbids."""
+        books = self._books
+        opened = books.breaker_state is BreakerState.OPEN
+        orders = (books.orders[client_order_id] for client_order_id in books.open)
+        working = (order.request for order in orders if order.status is not OrderStatus.PENDING_CANCEL)
+        return [r.client_order_id for r in working if self._halted(r) or (opened and self._may_open(r))]
+
+    def _halted(self, request: OrderRequest) -> bool:
+        scopes = (ACCOUNT_SCOPE, f"venue:{self._venue}", f"strategy:{request.strategy}", f"symbol:{request.symbol}")
+        return any(scope in self._books.halts for scope in scopes)
+
+    def _may_open(self, request: OrderRequest) -> bool:
+        """Whether an open order, with all of its side, could do more than reduce the position."""
+        line = self._books.exposure.peek(request.symbol)
+        if request.side.sign > 0:
+            return line.buys > max(-line.position, ZERO)
+        return line.sells > max(line.position, ZERO)
+
+
+def check_scope(scope: str) -> None:
+    """Refuse what is no scope of a kill switch."""
+    kind, _, name = scope.partition(":")
+    if scope != ACCOUNT_SCOPE and not (kind in NAMED_SCOPES and name):
+        raise BadInputError(f"Scope {scope!r} is unknown. Use account, venue:NAME, strategy:NAME or symbol:SYMBOL.")
+
+
+def check_signature(who: str, reason: str) -> None:
+    """Refuse a decision that nobody signs."""
+    if not who.strip() or not reason.strip():
+        raise BadInputError(f"who={who!r}, reason={reason!r} is not a signature. Give a name and a reason.")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (frozenset, set, list, tuple)):
+        return ",".join(sorted(map(str, value)))
+    return str(value)

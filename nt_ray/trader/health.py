@@ -1,0 +1,35 @@
+"""Health of an account as its supervisor sees it: a fold over checks."""
+
+from dataclasses import dataclass
+from typing import Final
+
+_WEIGHT: Final = 0.2
+"""Share of the newest check in the smoothed latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the checks of one account have shown.
+
+    up            whether the last check found the venue.
+    latency_ms    smoothed time to the answer, of checks that found it; None before the first.
+    failures      checks in a row that did not.
+    checks        checks in all.
+    error         why the last one failed.
+    """
+
+    up: bool = False
+    latency_ms: float | None = None
+    failures: int = 0
+    checks: int = 0
+    error: str = ""
+
+    def answered(self, milliseconds: float) -> "Health":
+        """Health after a check that found the venue."""
+        before = milliseconds if self.latency_ms is None else self.latency_ms
+        smoothed = before + _WEIGHT * (milliseconds - before)
+        return Health(True, smoothed, 0, self.checks + 1)
+
+    def failed(self, error: str) -> "Health":
+        """Health after a check that did not."""
+        return Health(False, self.latency_ms, self.failures + 1, self.checks + 1, error)
