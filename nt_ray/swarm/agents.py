@@ -3,8 +3,8 @@
 Guarantees: asked again for the block just answered, the same answer; asked for a later one, the bars
 between are replayed in silence; asked for an earlier one, everything is rebuilt from the first bar. So a
 host that was killed and started again answers at once with the same bits. An agent that raises, or says
-something that is no number in range, is silent for that block, with a reason; the others go on. Knows
-nothing of other hosts.
+something that is no number in range, is silent for that block, with the reason, the bar and the symbol; the
+others go on. Knows nothing of other hosts.
 """
 
 from collections.abc import Callable, Sequence
@@ -101,11 +101,11 @@ class AgentGroup:
     def _advance(self, stop: int, *, replay: bool) -> tuple[Opinions, tuple[Silence, ...]]:
         """Let every agent answer from the cursor to `stop`; plain agents are not asked for replayed bars."""
         start = self._cursor
-        voices = Voices(self._layout, stop - start)
+        voices = Voices(self._layout, start, stop - start)
         for group in self._groups:
             targets, confidences, failed = group.run(self._values, start, stop)
             voices.add(group.specs, targets, confidences)
-            voices.silence({group.specs[i].agent: reason for i, reason in failed.items()})
+            voices.silence(failed)
         for spec in self.specs:
             if spec.agent in self._plain and not replay:
                 self._ask_plain(spec, start, stop, voices)
@@ -118,12 +118,12 @@ class AgentGroup:
         try:
             targets, confidences = self._plain[spec.agent].opinions(start, stop)
         except Exception as error:  # noqa: BLE001 the boundary of an agent: the failure becomes its silence
-            voices.silence({spec.agent: f"{type(error).__name__}: {error}"})
+            voices.silence([Silence(spec.agent, f"{type(error).__name__}: {error}", start)])
             return
         shape = (stop - start, len(spec.symbols))
         if np.shape(targets) != shape or np.shape(confidences) != shape:
             reason = f"shapes {np.shape(targets)} and {np.shape(confidences)} instead of {shape}"
-            voices.silence({spec.agent: reason})
+            voices.silence([Silence(spec.agent, reason, start)])
             return
         voices.add((spec,), np.asarray(targets, np.float64), np.asarray(confidences, np.float64))
 

@@ -4,10 +4,12 @@ A failure of a host is an event to live with: it is repaired or left out. It is 
 the code of the platform, which travels to the caller as what it is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nt_ray.errors import BadInputError, SwarmError
+from nt_ray.errors import BadInputError, StrategyError, SwarmError
+from nt_ray.swarm.messages import Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,26 @@ class HostsFailedError(SwarmError):
 
 class LostStateError(SwarmError):
     """A host was asked to continue something it does not remember, as after a restart."""
+
+
+class AgentFaultError(StrategyError):
+    """Agents whose strategy raised, or said what is no vote, where that is to stop the swarm.
+
+    `faults` are those of the first bar at which there is one.
+    """
+
+    code = "agent_fault"
+
+    def __init__(self, faults: Sequence[Silence], sentence: str = "") -> None:
+        first = min(fault.bar for fault in faults)
+        self.faults = tuple(sorted((f for f in faults if f.bar == first), key=lambda f: f.agent))
+        plain = f"Agent {self.faults[0].agent} is at fault at bar {first}: {self.faults[0].reason}."
+        super().__init__(sentence or f"{plain} Mend its strategy, or let it abstain.")
+
+    @property
+    def bar(self) -> int:
+        """Bar of the faults."""
+        return self.faults[0].bar
 
 
 class SwarmSetupError(BadInputError):

@@ -13,7 +13,7 @@ from numba import float64, int64, njit, types
 from nt_ray.strategies.base import STEP_TYPE, Strategy
 from nt_ray.strategies.inputs import input_columns
 from nt_ray.swarm.failures import SwarmSetupError
-from nt_ray.swarm.messages import AgentSpec
+from nt_ray.swarm.messages import AgentSpec, Silence
 from nt_ray.types import FloatArray, IntArray
 
 BARS = types.Array(float64, 3, "C", readonly=True)
@@ -117,8 +117,8 @@ class LaneGroup:
         """Forget everything, as before the first bar."""
         self._states = np.zeros(int(self._offsets[-1]))
 
-    def run(self, values: FloatArray, start: int, stop: int) -> tuple[FloatArray, FloatArray, dict[int, str]]:
-        """Run all lanes over a block: targets (K, L, w), confidences (K, L), and why agents failed.
+    def run(self, values: FloatArray, start: int, stop: int) -> tuple[FloatArray, FloatArray, tuple[Silence, ...]]:
+        """Run all lanes over a block: targets (K, L, w), confidences (K, L), and which agents failed and why.
 
         Where a step raises, that agent alone is silent for the block. From then on agents run one by one,
         each with a copy of its state, which a group without failures never pays for.
@@ -131,7 +131,7 @@ class LaneGroup:
                 self._apart = True
                 self._rebuild(values, start)
             else:
-                return targets, confidences, {}
+                return targets, confidences, ()
         return targets, confidences, self._run_apart(values, start, stop, targets, confidences)
 
     def _blank(self, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
@@ -147,8 +147,8 @@ class LaneGroup:
 
     def _run_apart(
         self, values: FloatArray, start: int, stop: int, targets: FloatArray, confidences: FloatArray
-    ) -> dict[int, str]:
-        failed: dict[int, str] = {}
+    ) -> tuple[Silence, ...]:
+        failed: list[Silence] = []
         for i in range(len(self.specs)):
             first, last = int(self.bounds[i]), int(self.bounds[i + 1])
             owned = slice(int(self._offsets[first]), int(self._offsets[last]))
@@ -156,24 +156,37 @@ class LaneGroup:
             try:
                 self._call(values, start, stop, first, last, targets, confidences)
             except Exception as error:  # noqa: BLE001 the boundary of an agent: the failure becomes its silence
-                failed[i] = f"{type(error).__name__}: {error}"
+                reason = f"{type(error).__name__}: {error}"
                 self._states[owned] = before
-                self._step_over(values, start, stop, first, last)
-        return failed
+                failed.append(Silence(self.specs[i].agent, reason, *self._step_over(values, start, stop, first, last)))
+        return tuple(failed)
 
-    def _step_over(self, values: FloatArray, start: int, stop: int, first: int, last: int) -> None:
+    def _step_over(self, values: FloatArray, start: int, stop: int, first: int, last: int) -> tuple[int, int]:
         """Bring an agent that fails to the end of the block, as if the bars at which it fails did not exist.
 
         So its state does not depend on where blocks begin, and a host that was started again agrees with
-        the old one.
+        the old one. Returns the first bar at which it fails, and the symbol.
         """
         owned = slice(int(self._offsets[first]), int(self._offsets[last]))
+        place: tuple[int, int] | None = None
         for bar in range(start, stop):
             before = self._states[owned].copy()
             try:
                 self._call(values, bar, bar + 1, first, last, *self._blank(bar, bar + 1))
-            except Exception:  # noqa: BLE001 the failure is known and has its reason; only the state matters here
+            except Exception:  # noqa: BLE001 the failure is known and has its reason; only state and bar matter here
                 self._states[owned] = before
+                place = place or (bar, self._culprit(values, bar, first, last))
+                self._states[owned] = before
+        return place or (start, -1)
+
+    def _culprit(self, values: FloatArray, bar: int, first: int, last: int) -> int:
+        """First symbol of the first lane that fails on a bar; changes states."""
+        for lane in range(first, last):
+            try:
+                self._call(values, bar, bar + 1, lane, lane + 1, *self._blank(bar, bar + 1))
+            except Exception:  # noqa: BLE001 the failure is known and has its reason; only its lane matters here
+                return int(self.symbols[lane, 0])
+        return -1
 
     def _call(
         self,

@@ -83,10 +83,16 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """An agent that did not answer for a block, and why."""
+    """An agent that did not answer for a block, and why.
+
+    `bar` is the first bar at fault, the block's first where nobody can tell; `symbol` its column of the panel, -1
+    where it concerns them all.
+    """
 
     agent: int
     reason: str
+    bar: int
+    symbol: int = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nt_ray.swarm.messages import Receipt, RoundStats
+from nt_ray.swarm.messages import Receipt, RoundStats, Silence
 from nt_ray.types import FloatArray, IntArray
 
 
@@ -26,8 +26,8 @@ class SwarmStats:
     """Agents silent, summed over blocks."""
     silent_rounds: IntArray
     """(A,) blocks in which each agent was silent."""
-    reasons: dict[int, str]
-    """Last reason given for an agent's silence; a missing host gives none."""
+    faults: dict[int, Silence]
+    """First fault of each agent that had one; a missing host is none of its agents' faults."""
     failures: int
     """Failures of hosts."""
     repairs: int
@@ -47,7 +47,7 @@ class Totals:
         self._spread_sum = 0.0
         self._spread_count = 0
         self._silent_rounds = np.zeros(agents, dtype=np.int64)
-        self._reasons: dict[int, str] = {}
+        self._faults: dict[int, Silence] = {}
 
     def add(self, stats: RoundStats, disagreement: FloatArray, silent: IntArray, receipts: Iterable[Receipt]) -> None:
         """Add one decided block."""
@@ -59,7 +59,8 @@ class Totals:
         self._spread_sum += float(known.sum())
         self._spread_count += len(known)
         self._silent_rounds[silent] += 1
-        self._reasons.update({s.agent: s.reason for r in receipts for s in r.silent})
+        for fault in (s for r in receipts for s in r.silent):
+            self._faults.setdefault(fault.agent, fault)
 
     def stats(self) -> SwarmStats:
         """Totals so far."""
@@ -72,7 +73,7 @@ class Totals:
             mean,
             int(self._silent_rounds.sum()),
             self._silent_rounds.copy(),
-            dict(self._reasons),
+            dict(sorted(self._faults.items())),
             self.failures,
             self.repairs,
         )

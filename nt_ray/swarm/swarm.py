@@ -4,17 +4,19 @@ Guarantees: with the same agents and bars the same decision, to the last bit, fo
 block size and in star, hierarchy and ring; in a mesh up to its epsilon. In `strict` mode a host that dies
 or is late is replaced and asked again, so the decision is the one that would have been reached without the
 failure; after `max_repairs` in one round, and always when not strict, it is left out and the round goes on
-with the rest. Knows neither Ray nor what becomes of its decisions.
+with the rest. An agent whose strategy is at fault is left out too, or stops the round before anything is decided;
+the same block may then be asked for again up to that bar. Knows neither Ray nor what becomes of its decisions.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from nt_ray.errors import SwarmError
-from nt_ray.swarm.failures import HostFailure, HostsFailedError, SwarmSetupError
+from nt_ray.swarm.failures import AgentFaultError, HostFailure, HostsFailedError, SwarmSetupError
 from nt_ray.swarm.messages import AgentSpec, Ballot, Decision, Receipt, Report, RoundStats
 from nt_ray.swarm.roster import check_specs
 from nt_ray.swarm.rules import Rule
@@ -30,13 +32,15 @@ class SwarmParams:
     """How patient and how demanding the coordinator is.
 
     `quorum` is the share of the agents covering a symbol that must answer. `deadline` is in seconds, for
-    each wait.
+    each wait. `on_fault` says what an agent does whose strategy raises or says what is no vote: it abstains, or stops
+    the swarm with `AgentFaultError`.
     """
 
     quorum: float = 0.67
     deadline: float = 30.0
     strict: bool = True
     max_repairs: int = 5
+    on_fault: Literal["abstain", "stop"] = "abstain"
 
     def __post_init__(self) -> None:
         if not 0.0 < self.quorum <= 1.0:
@@ -98,6 +102,7 @@ class Swarm:
             if failures:
                 self._repair(attempt, failures)
                 continue
+            self._stop_at_faults(attempt)
             if not any(len(r.agents) for r in attempt.receipts.values()):
                 return self._nobody(attempt)
             try:
@@ -187,6 +192,11 @@ class Swarm:
                 self._ask_again(attempt, [host])
             else:
                 attempt.asked.pop(host, None)
+
+    def _stop_at_faults(self, attempt: _Attempt) -> None:
+        faults = [fault for receipt in attempt.receipts.values() for fault in receipt.silent]
+        if faults and self.params.on_fault == "stop":
+            raise AgentFaultError(faults)
 
     def _round(self, attempt: _Attempt) -> Round:
         speaking = {h: r.agents for h, r in attempt.receipts.items() if len(r.agents)}

@@ -4,7 +4,7 @@ Guarantees: columns sorted by agent, then symbol; an agent whose numbers are out
 whole.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -35,14 +35,15 @@ class Layout:
 
 
 class Voices:
-    """Collects targets and confidences of one block; nobody has spoken at first."""
+    """Collects targets and confidences of the block of bars from `start` on; nobody has spoken at first."""
 
-    def __init__(self, layout: Layout, bars: int) -> None:
+    def __init__(self, layout: Layout, start: int, bars: int) -> None:
         self._layout = layout
+        self._start = start
         self._targets = np.zeros((bars, len(layout.symbols)))
         self._confidences = np.zeros((bars, len(layout.symbols)))
         self._spoke = np.zeros(len(layout.symbols), dtype=np.bool_)
-        self._reasons: dict[int, str] = {}
+        self._silent: dict[int, Silence] = {}
 
     def add(self, specs: Sequence[AgentSpec], targets: FloatArray, confidences: FloatArray) -> None:
         """Record targets (K, m), or (K, L, w) with one confidence (K, L) for each lane, of these agents."""
@@ -53,15 +54,16 @@ class Voices:
         self._confidences[:, columns] = np.repeat(confidences, width, axis=1)
         self._spoke[columns] = True
 
-    def silence(self, reasons: Mapping[int, str]) -> None:
+    def silence(self, silent: Iterable[Silence]) -> None:
         """Take back what these agents said."""
-        self._reasons.update(reasons)
-        if reasons:
-            self._spoke &= ~np.isin(self._layout.owners, list(reasons))
+        named = {s.agent: s for s in silent}
+        self._silent.update(named)
+        if named:
+            self._spoke &= ~np.isin(self._layout.owners, list(named))
 
     def silent(self) -> tuple[Silence, ...]:
         """Who is silent, and why, ascending."""
-        return tuple(Silence(agent, self._reasons[agent]) for agent in sorted(self._reasons))
+        return tuple(self._silent[agent] for agent in sorted(self._silent))
 
     def opinions(self) -> Opinions:
         """Fixed-point opinions of those that spoke within range; the others fall silent here."""
@@ -80,11 +82,15 @@ class Voices:
         targets, confidences = self._targets, self._confidences
         sure: BoolArray = (confidences >= 0.0) & (confidences <= 1.0)
         sound: BoolArray = (np.abs(targets) <= 1.0) | (confidences == 0.0)
-        bad = self._spoke & ~(sure & sound).all(axis=0)
-        for column in np.flatnonzero(bad):
-            name, fine, said = (
-                ("confidence", sure, confidences) if not sure[:, column].all() else ("target", sound, targets)
-            )
-            value = said[np.argmin(fine[:, column]), column]
-            limits = "[0, 1]" if name == "confidence" else "[-1, 1]"
-            self.silence({int(self._layout.owners[column]): f"{name} {value} is outside {limits}"})
+        bad: BoolArray = self._spoke & ~(sure & sound)
+        found: dict[int, Silence] = {}
+        for row, column in np.argwhere(bad) if bad.any() else ():
+            agent, symbol = int(self._layout.owners[column]), int(self._layout.symbols[column])
+            if agent not in found:
+                reason = (
+                    f"target {targets[row, column]} is outside [-1, 1]"
+                    if sure[row, column]
+                    else f"confidence {confidences[row, column]} is outside [0, 1]"
+                )
+                found[agent] = Silence(agent, reason, self._start + int(row), symbol)
+        self.silence(found.values())

@@ -13,9 +13,9 @@ The account composes; state is in `nt_ray.trader.books`, the talk with the venue
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from nt_ray.brokers.base import Broker
 from nt_ray.errors import BadInputError, TradingError
@@ -40,6 +40,9 @@ from nt_ray.trading.lots import LotMethod, Lots
 from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
 
 __all__ = ["Account", "AccountState", "OrderReport", "Prepared"]
+
+SEND_WITHIN: Final = timedelta(minutes=1)
+"""How long after it was let through an order may still be sent: later its reason may be gone."""
 
 
 class Account:
@@ -266,8 +269,15 @@ class Account:
         sent = units([order.request for order in orders if order.status is OrderStatus.SUBMITTED])
         together = [[self._books.orders[request.client_order_id] for request in unit] for unit in sent]
         asked = [[order] for order in orders if order.status is not OrderStatus.SUBMITTED] + together
-        outcomes = [event for group in asked for event in self._link.settle(group, now)]
+        outcomes: list[e.OrderEvent] = []
+        for group in asked:
+            outcomes += self._link.settle(group, now, send=self._still_wanted(group, now))
         self._commit(legal(self._books, outcomes))
+
+    def _still_wanted(self, orders: Sequence[Order], now: datetime) -> bool:
+        """Whether orders that never reached the venue may still go there: not once stopped, nor after a while."""
+        young = (o.submitted_at is not None and now - o.submitted_at <= SEND_WITHIN for o in orders)
+        return all(young) and not any(self._controls.is_stopped(order.request) for order in orders)
 
 
 def _scopes(scope: str | Sequence[str]) -> Sequence[str]:

@@ -96,6 +96,6 @@ def build_swarm(
 ) -> Swarm:
     """Coordinator over hosts that a transport reaches."""
     swarm = settings.swarm
-    params = SwarmParams(swarm.quorum, swarm.deadline_s, swarm.strict, swarm.max_repairs)
+    params = SwarmParams(swarm.quorum, swarm.deadline_s, swarm.strict, swarm.max_repairs, swarm.on_fault)
     rule = build_rule(settings, panel, len(specs))
     return Swarm(specs, transport, build_topology(settings, topology), rule, params)

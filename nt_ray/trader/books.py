@@ -9,7 +9,7 @@ from collections import ChainMap, Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any, Final, get_args
 
 from nt_ray.errors import TradingError
@@ -24,7 +24,7 @@ from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
 from nt_ray.trading.ledger import Ledger
 from nt_ray.trading.lifecycle import apply, open_order
-from nt_ray.trading.lots import LotMethod
+from nt_ray.trading.lots import QUANTUM, ZERO, LotMethod
 from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,6 +150,7 @@ class Books:
             self._reserved.pop(content(request), None)
             del self._resting[request.symbol][request.client_order_id]
             self.flow.unsent(request.strategy, 1)
+        self.claims.changed.clear()
 
     @contextmanager
     def supposing(self, request: OrderRequest) -> Iterator[None]:
@@ -185,6 +186,8 @@ class Books:
     def apply(self, event: e.Event) -> None:
         """Fold one event in; raises where it contradicts the state."""
         self._handlers.get(type(event), self._changed)(event)
+        if self.claims.changed:
+            self._reserve_money()
         if event.time > self.time:
             self.time = event.time
 
@@ -247,6 +250,15 @@ class Books:
         del self.open[order.request.client_order_id]
         del self._resting[order.request.symbol][order.request.client_order_id]
         self.claims.count(order, self.orders, self.exposure)
+
+    def _reserve_money(self) -> None:
+        """Set in the ledger what open orders hold: what they may still trade, at their price or else the mark."""
+        for client_order_id in self.claims.changed:
+            request = self.orders[client_order_id].request
+            price = request.limit_price or request.stop_price or self.marks.get(request.symbol, ZERO)
+            money = self.claims.held.get(client_order_id, ZERO) * price
+            self.ledger.reserve(client_order_id, money.quantize(QUANTUM, ROUND_UP))
+        self.claims.changed.clear()
 
     def _protect(self, symbol: str) -> None:
         """Tell the exposure which stops work in a symbol."""

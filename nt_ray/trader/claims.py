@@ -25,9 +25,11 @@ _CHAIN: Final = "~"
 class Claims:
     """Quantities counted by order, and which orders are linked: children by parent, members by group and chain."""
 
-    __slots__ = ("held", "kin")
+    __slots__ = ("changed", "held", "kin")
 
     def __init__(self) -> None:
+        self.changed: dict[str, None] = {}
+        """Orders whose share has changed since somebody took note."""
         self.held: dict[str, Decimal] = {}
         self.kin: dict[str, dict[str, None]] = {}
 
@@ -97,6 +99,7 @@ class Claims:
         before = self.held.get(request.client_order_id, ZERO)
         if quantity != before:
             exposure.open(request.symbol, request.side.sign, quantity - before)
+            self.changed[request.client_order_id] = None
         if quantity:
             self.held[request.client_order_id] = quantity
         else:

@@ -148,6 +148,10 @@ class Controls:
         working = (order.request for order in orders if order.status is not OrderStatus.PENDING_CANCEL)
         return [r.client_order_id for r in working if self._halted(r) or (opened and self._may_open(r))]
 
+    def is_stopped(self, request: OrderRequest) -> bool:
+        """Whether a kill switch or a breaker that has tripped keeps an order from the venue."""
+        return self._halted(request) or (bool(self._books.tripped) and self._may_open(request))
+
     def _halted(self, request: OrderRequest) -> bool:
         scopes = (ACCOUNT_SCOPE, f"venue:{self._venue}", f"strategy:{request.strategy}", f"symbol:{request.symbol}")
         return any(scope in self._books.halts for scope in scopes)

@@ -25,6 +25,7 @@ from nt_ray.reports.record import RunRecord
 from nt_ray.strategies.inputs import input_columns
 from nt_ray.strategies.loader import label as label_of
 from nt_ray.strategies.registry import find
+from nt_ray.swarm.failures import AgentFaultError
 from nt_ray.swarm.swarm import Swarm
 from nt_ray.swarm.transport import Transport
 from nt_ray.trader.assembly import (
@@ -37,6 +38,7 @@ from nt_ray.trader.assembly import (
 )
 from nt_ray.trader.data import load_bars
 from nt_ray.trader.desk import Desk
+from nt_ray.trader.faults import fault_rows, stopped
 from nt_ray.trader.planning import account_plans, routing_table, sizing_params
 from nt_ray.trader.portfolio import Portfolio, RiskReport, analyze, combine
 from nt_ray.trader.recording import agents_frame, digest, flows, trades_frame
@@ -100,7 +102,10 @@ class NeuralTrader:
         params: Mapping[str, float] | None = None,
         on_bar: OnBar | None = None,
     ) -> Run:
-        """Trade the panel with the configured swarm, or with one agent of one strategy; write the run's folder."""
+        """Trade the panel with the configured swarm, or with one agent of one strategy; write the run's folder.
+
+        A strategy that is at fault stops it with `AgentFaultError`, unless `swarm.on_fault` lets its agents abstain.
+        """
         panel = self.panel if strategy is None else self._prepared_for(strategy)
         specs = build_roster(self.settings, panel) if strategy is None else single_agent(panel, strategy, params)
         label = "swarm" if strategy is None else label_of(specs[0].strategy)
@@ -121,9 +126,12 @@ class NeuralTrader:
                 "seconds": round(seconds, 3),
                 "repairs": swarm.stats.repairs,
                 "failovers": router.trips,
+                "faults": fault_rows(swarm.stats.faults.values(), specs, panel),
                 "risk": asdict(self.analyze_risk()) if self._portfolio.positions else None,
             }
             return Run(record, write_run(folder, record, self.settings, extra), folder)
+        except AgentFaultError as error:
+            raise stopped(error, specs, panel, folder) from None
         finally:
             swarm.close()
             desk.close()
@@ -214,6 +222,7 @@ class NeuralTrader:
             latency_ms=_quantiles(desk.latencies_ms),
             bars_per_second=len(panel) * len(panel.symbols) / seconds,
             swarm=self._topologies(swarm, transport),
+            details=_faults(swarm, panel),
             periods_per_year=panel.periods_per_year,
         )
 
@@ -245,6 +254,12 @@ def _row(swarm: Swarm, transport: Transport, topology: str, rule: str) -> dict[s
         "disagreement": stats.disagreement,
         "silent": stats.silent,
     }
+
+
+def _faults(swarm: Swarm, panel: BarPanel) -> dict[str, dict[str, str]]:
+    """Table of the agents that were at fault and abstained; none where there is none."""
+    rows = fault_rows(swarm.stats.faults.values(), swarm.specs, panel)
+    return {"First fault of each agent": {row["name"]: row["sentence"] for row in rows}} if rows else {}
 
 
 def _quantiles(samples: Sequence[float]) -> dict[str, float]:

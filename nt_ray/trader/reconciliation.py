@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from nt_ray.brokers.base import Broker, VenueOrder
+from nt_ray.brokers.base import AmbiguousError, Broker, VenueOrder
 from nt_ray.trader.books import Books
 from nt_ray.trading.orders import Order, OrderStatus
 
@@ -60,13 +60,21 @@ def reconcile(account: str, books: Books, broker: Broker, time: datetime) -> Rec
 
 def _orders(books: Books, broker: Broker, working: dict[str, VenueOrder]) -> Iterator[Difference]:
     for client_order_id in working:
-        if client_order_id not in books.orders:
+        ours = books.orders.get(client_order_id)
+        if ours is None:
             remedy = "This order did not pass through the account. Cancel it at the venue."
             yield Difference("order", client_order_id, "unknown", "working", remedy)
+        elif ours.status.is_final:
+            remedy = "It should have ended. Cancel it at the venue."
+            yield Difference("order", client_order_id, ours.status, "working", remedy)
     for client_order_id in books.open:
         order = books.orders[client_order_id]
-        at_venue = working.get(client_order_id) or broker.order(client_order_id)
-        yield from _one_order(order, at_venue)
+        try:
+            at_venue = working.get(client_order_id) or broker.order(client_order_id)
+        except AmbiguousError as error:
+            yield Difference("order", client_order_id, order.status, "in doubt", str(error))
+        else:
+            yield from _one_order(order, at_venue)
 
 
 def _one_order(order: Order, at_venue: VenueOrder | None) -> Iterator[Difference]:

@@ -6,6 +6,9 @@ market orders, which the next bar fills. No order is sent on the last bar.
 
 The session keeps no truth: positions and money are the accounts'. Equal inputs give equal orders, and order ids derive
 from (name, bar, column, attempt, account), so whatever has to be sent again is the same order.
+
+Where an agent's fault is to stop trading, the bars before it are traded as they would be without it, whatever the size
+of blocks; the bar of the fault is not reached.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +20,7 @@ import numpy as np
 
 from nt_ray.market.bars import BarPanel
 from nt_ray.portfolio.sizing import SizingParams, target_lots, volatility_path
+from nt_ray.swarm.failures import AgentFaultError
 from nt_ray.swarm.messages import Decision
 from nt_ray.trader.account import AccountState, OrderReport
 from nt_ray.trader.desk import Desk
@@ -110,7 +114,7 @@ class Session:
         self._columns = {symbol: i for i, symbol in enumerate(panel.symbols)}
 
     def run(self) -> SessionRecord:
-        """Trade the panel from the first bar to the last."""
+        """Trade the panel from the first bar to the last, or to the one before `AgentFaultError`."""
         rows, columns = self._closes.shape
         record = SessionRecord(
             np.zeros(rows, dtype=np.int64), np.zeros(rows), np.zeros(rows), np.full((rows, columns), np.nan)
@@ -118,14 +122,26 @@ class Session:
         marks = np.zeros(columns)
         for start in range(0, rows, self._block_bars):
             stop = min(start + self._block_bars, rows)
-            decision = self._decider.decide(start, stop)
-            if stop < rows:
+            decision, fault = self._decide(start, stop)
+            stop = start + len(decision.exposures)
+            if stop < rows and fault is None:
                 self._decider.prefetch(stop, min(stop + self._block_bars, rows))
             record.exposures[start:stop] = decision.exposures
             for row in range(start, stop):
                 marks = np.where(np.isnan(self._closes[row]), marks, self._closes[row])
                 self._bar(row, decision.exposures[row - start], marks, record)
+            if fault is not None:
+                raise fault
         return record
+
+    def _decide(self, start: int, stop: int) -> tuple[Decision, AgentFaultError | None]:
+        """Decision for a block, or for its bars before an agent's fault, which then comes with it."""
+        try:
+            return self._decider.decide(start, stop), None
+        except AgentFaultError as fault:
+            if fault.bar == start:
+                raise
+            return self._decider.decide(start, fault.bar), fault
 
     def _bar(self, row: int, exposures: FloatArray, marks: FloatArray, record: SessionRecord) -> None:
         table = self._router.table

@@ -86,8 +86,11 @@ class VenueLink:
         # An order that filled or ended otherwise is for `news` to report, fills first.
         return e.OrderCanceled(now, client_order_id) if answer.status is OrderStatus.CANCELED else None
 
-    def settle(self, orders: Sequence[Order], now: datetime) -> list[e.OrderEvent]:
-        """Find out about orders in doubt that were sent in one call; what provably never arrived is sent again."""
+    def settle(self, orders: Sequence[Order], now: datetime, *, send: bool) -> list[e.OrderEvent]:
+        """Find out about orders in doubt that were sent in one call.
+
+        What provably never arrived is sent under its id where `send` allows it, and else told as rejected, not sent.
+        """
         try:
             found = [self._broker.order(order.request.client_order_id) for order in orders]
         except _SILENT:
@@ -97,8 +100,12 @@ class VenueLink:
             event = self._settle_cancel(first.request.client_order_id, found[0], now)
             return [] if event is None else [event]
         if not any(found):
-            again = [order.request for order in orders]
-            return self.send(again, now) if self._capabilities.lookup_proves_absence else []
+            if not self._capabilities.lookup_proves_absence:
+                return []
+            requests = [order.request for order in orders]
+            if send:
+                return self.send(requests, now)
+            return _refusals(requests, "It never reached the venue and is too late now.", now, not_sent=True)
         events: list[e.OrderEvent] = []
         for order, answer in zip(orders, found, strict=True):
             if answer is not None:

@@ -109,7 +109,7 @@ def apply(order: Order, event: OrderEvent) -> Order:
 def _step(order: Order, event: OrderEvent) -> Order:
     match event:
         case OrderSubmitted():
-            return order.with_(status=OrderStatus.SUBMITTED)
+            return order.with_(status=OrderStatus.SUBMITTED, submitted_at=event.time)
         case OrderAccepted():
             return order.with_(status=OrderStatus.ACCEPTED, venue_order_id=event.venue_order_id)
         case OrderFilled():

@@ -267,6 +267,8 @@ class Order:
     execution_ids: frozenset[str] = frozenset()
     rule: str = ""
     not_sent: bool = False
+    submitted_at: datetime | None = None
+    """When it was let through to the venue."""
 
     @property
     def remaining(self) -> Decimal:

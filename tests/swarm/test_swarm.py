@@ -137,7 +137,7 @@ def test_below_quorum_the_decision_is_hold(values, find, topology, quorum, held)
     assert np.isnan(decision.exposures[:, 0]).all() == held
     assert decision.stats.silent == 1
     assert swarm.stats.silent_rounds.tolist() == [0, 0, 1, 0]
-    assert "gone fishing" in swarm.stats.reasons[2]
+    assert "gone fishing" in swarm.stats.faults[2].reason
 
 
 def test_nobody_answering_holds_everything(values, find):

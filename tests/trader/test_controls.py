@@ -240,3 +240,40 @@ def test_an_open_breaker_leaves_both_exits_of_a_bracket_at_work(room: Callable[[
     assert here.bar(2).breaker == ("daily_loss",)
     assert here.states() == {"e": OrderStatus.FILLED, "profit": OrderStatus.ACCEPTED, "loss": OrderStatus.ACCEPTED}
     assert here.breaker is BreakerState.HALF_OPEN
+
+
+def test_what_crashed_before_it_was_sent_is_sent_by_the_next_account(room: Callable[[list[float]], Room]) -> None:
+    here = room([50.0, 50.0])
+    here.account.prepare([rest("a")])
+    assert here.venue.order("a") is None
+    here.reopen()
+    assert here.states() == {"a": OrderStatus.ACCEPTED}
+    assert here.venue.order("a") is not None
+
+
+@pytest.mark.parametrize("reason", ["stopped", "late"])
+def test_what_crashed_before_it_was_sent_is_not_sent_once_it_is_stopped_or_late(
+    room: Callable[[list[float]], Room], reason: str
+) -> None:
+    here = room([50.0, 50.0])
+    here.account.prepare([rest("a")])
+    if reason == "stopped":
+        here.account.halt("strategy:momentum", *ME)
+    else:
+        here.row = 1
+    here.reopen()
+    left = here.account.order("a")
+    assert (left.status, left.not_sent) == (OrderStatus.REJECTED, True)
+    assert here.venue.order("a") is None
+
+
+def test_the_ledger_holds_what_open_orders_may_still_trade(room: Callable[[list[float]], Room]) -> None:
+    here = room([50.0, 50.0, 50.0])
+    here.account.submit([order("a", 10), rest("b", 40, quantity=5)])
+    assert here.account.books.ledger.reserved == 10 * 50 + 5 * 40
+    here.bar(1)
+    assert here.account.books.ledger.reserved == 5 * 40
+    here.reopen()
+    here.account.cancel("b")
+    assert here.account.books.ledger.reserved == 0
+    assert sum(here.account.balances().values()) == 0

@@ -3,8 +3,8 @@
 Guarantees: an order leaves this machine at most once for each call; its outcome is the venue's word, `NotSentError`
 or `AmbiguousError`. Client ids are unique at Alpaca for ever, so a request that is sent again is the same order: the
 venue refuses the second one, and the adapter answers with the first where it is equal. Orders in doubt are found by
-our id, legs included, by any process. A lookup of an order whose sending is in doubt proves nothing until it had time
-to arrive.
+our id, legs included, by any process. A lookup that finds nothing proves nothing while the order may still be under
+way: `arrival_s` from its sending, and in a new process from the start, since the one before may just have sent it.
 """
 
 from collections import deque
@@ -65,6 +65,7 @@ class AlpacaBroker:
         self._identities = Identities(self._transport)
         self._states = States()
         self._sent_at: dict[str, float] = {}
+        self._began_at = self._patience.clock()
         self._arrived: deque[Json] = deque()
         self.reference = Reference(self._transport)
         self.stream = UpdateStream(access, self._patience.timeout_s, self._patience.jitter)
@@ -165,8 +166,8 @@ class AlpacaBroker:
         if found is not None:
             self._sent_at.pop(client_order_id, None)
             return self._answer(found)
-        sent_at = self._sent_at.get(client_order_id)
-        if sent_at is not None and self._patience.clock() - sent_at < self._arrival:
+        sent_at = self._sent_at.get(client_order_id, self._began_at)
+        if self._patience.clock() - sent_at < self._arrival:
             raise AmbiguousError(
                 f"alpaca does not know {client_order_id} yet, it may be under way. Ask in {self._arrival:g} s."
             )

@@ -1,18 +1,25 @@
 """The gremlin: kills its own process, without warning, at a named step of an order's way.
 
-A step is a call to the journal or to the venue, before it or after it.
+A step lies before or after a call to the journal or to the venue, or before, inside or after the writing of an event;
+inside means that its rows are in the database and the transaction has not ended. It knows neither orders nor prices.
 """
 
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
+
+from nt_ray.storage.sqlite_journal import SqliteJournal
+from nt_ray.trading import events as e
 
 _T = TypeVar("_T")
 
 CALLS: Final = (
     "journal.open_epoch",
-    "journal.append",
+    "journal.snapshot",
+    "journal.confirm",
+    "journal.write_snapshot",
     "venue.submit_order",
     "venue.submit_linked",
     "venue.replace_order",
@@ -21,8 +28,24 @@ CALLS: Final = (
     "venue.open_orders",
     "venue.fills",
 )
-STEPS: Final = tuple(f"{when} {call}" for call in CALLS for when in ("before", "after"))
-"""Where the gremlin may strike."""
+WRITTEN: Final = (
+    e.EpochStarted,
+    e.OrderSubmitted,
+    e.OrderAccepted,
+    e.OrderRejected,
+    e.OrderFilled,
+    e.PendingCancel,
+    e.OrderCanceled,
+    e.PendingReplace,
+    e.OrderReplaced,
+)
+"""Events whose writing is a step."""
+
+CALL_STEPS: Final = tuple(f"{when} {call}" for call in CALLS for when in ("before", "after"))
+INSIDE: Final = tuple(f"inside {kind.__name__}" for kind in WRITTEN)
+WRITE_STEPS: Final = tuple(f"{when} {kind.__name__}" for kind in WRITTEN for when in ("before", "after"))
+STEPS: Final = (*CALL_STEPS, *WRITE_STEPS, *INSIDE)
+"""Where the gremlin may strike; inside a transaction only where the journal is a SQLite file."""
 
 
 @dataclass(slots=True)
@@ -39,6 +62,11 @@ class Gremlin:
             if self.turn <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    def wrote(self, when: str, events: Sequence[object]) -> None:
+        """Learn that events are about to be written, lie in the transaction, or are written."""
+        for kind in dict.fromkeys(type(event).__name__ for event in events):
+            self.at(f"{when} {kind}")
+
 
 class _Shaky:
     """Stands before an object and tells the gremlin of each call that is a step; changes nothing else."""
@@ -47,10 +75,15 @@ class _Shaky:
         self._target = target
         self._name = name
         self._gremlin = gremlin
+        self._events: Sequence[object] = ()
+        if isinstance(target, SqliteJournal):
+            target.watch(self._statement)
 
     def __getattr__(self, attribute: str) -> Any:
         found = getattr(self._target, attribute)
         step = f"{self._name}.{attribute}"
+        if step == "journal.append":
+            return self._append
         if step not in CALLS:
             return found
 
@@ -61,6 +94,18 @@ class _Shaky:
             return result
 
         return call
+
+    def _append(self, events: Sequence[e.Event], *, durable: bool = True) -> None:
+        self._gremlin.wrote("before", events)
+        self._events = events
+        cast("Any", self._target).append(events, durable=durable)
+        self._events = ()
+        self._gremlin.wrote("after", events)
+
+    def _statement(self, sql: str) -> None:
+        """Learn of each statement that SQLite is about to run."""
+        if sql == "COMMIT":
+            self._gremlin.wrote("inside", self._events)
 
 
 def shaken(target: _T, name: str, gremlin: Gremlin) -> _T:

@@ -83,12 +83,14 @@ def test_a_name_that_is_too_long_is_no_request() -> None:
     ("request_", "code"),
     [(order(quantity="100000"), 40310000), (order(quantity="0.5", side=Side.SELL, time_in_force=DAY), 42210000)],
 )
-def test_a_no_of_the_venue_keeps_its_code_and_message(broker: AlpacaBroker, request_: OrderRequest, code: int) -> None:
+def test_a_no_of_the_venue_keeps_its_code_and_message(
+    simulator: AlpacaSimulator, broker: AlpacaBroker, request_: OrderRequest, code: int
+) -> None:
     with pytest.raises(VenueRefusedError) as refused:
         broker.submit_order(request_)
     assert refused.value.venue_code == code
     assert refused.value.message in str(refused.value)
-    assert broker.order("a") is None
+    assert simulator.orders() == []
 
 
 @pytest.mark.parametrize(
@@ -427,6 +429,25 @@ def test_an_order_in_doubt_proves_nothing_until_it_had_time_to_arrive(
             broker.order(name)
     now[0] = 5.0
     assert [broker.order(name) for name in ("in", "in.tp")] == [None, None]
+
+
+def test_a_new_process_proves_no_absence_until_orders_of_the_one_before_had_time_to_arrive(
+    simulator: AlpacaSimulator, connect: Connect
+) -> None:
+    simulator.fault("late", method="POST", seconds=0.3)
+    with pytest.raises(AmbiguousError):
+        connect().submit_order(order("a", **limit("95")))
+    now = [0.0]
+    broker = connect(patience=Patience(clock=lambda: now[0], sleep=lambda _: None), arrival_s=5.0)
+    for name in ("a", "b"):
+        with pytest.raises(AmbiguousError, match=f"does not know {name} yet"):
+            broker.order(name)
+    simulator.arrived()
+    now[0] = 5.0
+    found = broker.order("a")
+    assert found is not None
+    assert found.status is OrderStatus.ACCEPTED
+    assert broker.order("b") is None
 
 
 def test_orders_of_others_are_told_under_their_own_names(simulator: AlpacaSimulator, broker: AlpacaBroker) -> None:

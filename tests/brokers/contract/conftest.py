@@ -52,6 +52,8 @@ class AlpacaDesk:
         patience = Patience(timeout_s=0.3, sleep=self.time.sleep, clock=self.time, jitter=lambda: 0.5)
         broker = AlpacaBroker("alpaca", self._simulator.access(), patience, requests_per_minute=100_000)
         self._stack.callback(broker.close)
+        # What another process sent just before has had its time to arrive.
+        self.time.sleep(5.0)
         return broker
 
     def next(self) -> None:

@@ -18,6 +18,8 @@ class FaultKind(StrEnum):
     """The request was processed, and the connection breaks."""
     DELAY = "delay"
     """The request was processed; the answer comes after `seconds`."""
+    LATE = "late"
+    """The connection breaks at once, and the request is processed after `seconds`: until then nobody finds it."""
     RATE_LIMIT = "rate_limit"
     """429, with Retry-After where `seconds` is given; not processed."""
     ERROR = "error"

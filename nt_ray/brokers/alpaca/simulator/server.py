@@ -37,6 +37,7 @@ class Server:
         self._minute, self._asked = 0, 0
         self._listeners = Listeners(self.faults)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._late: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._file: IO[str] | None = None
         if file is not None:
@@ -48,7 +49,10 @@ class Server:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Close every connection and the file."""
+        """Close every connection and the file; what is still under way is lost."""
+        for task in list(self._late):
+            task.cancel()
+        await self.arrived()
         if self._server is not None:
             self._server.close()
         self._listeners.close()
@@ -58,6 +62,10 @@ class Server:
             await self._server.wait_closed()
         if self._file is not None:
             self._file.close()
+
+    async def arrived(self) -> None:
+        """Wait for every request that is to be processed late."""
+        await asyncio.gather(*self._late, return_exceptions=True)
 
     def control(self, method: str, path: str, body: Json) -> Any:
         """Do what a request to the simulator does; raise `Refusal` where it is refused."""
@@ -129,7 +137,11 @@ class Server:
         if fault is None:
             answer = self._handled(call)
             return json_answer(answer.status, answer.body, headers)
-        if kind is FaultKind.DROP_BEFORE:
+        if kind in (FaultKind.DROP_BEFORE, FaultKind.LATE):
+            if kind is FaultKind.LATE and call.changes:
+                task = asyncio.create_task(self._handled_late(call, fault.seconds or 0.0))
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
             return None
         if kind is FaultKind.RATE_LIMIT:
             wait = {} if fault.seconds is None else {"Retry-After": f"{fault.seconds:g}"}
@@ -154,6 +166,10 @@ class Server:
         head, _, text = written.partition(b"\r\n\r\n")
         half = text[: len(text) // 2]
         return head.replace(b"Content-Length: %d" % len(text), b"Content-Length: %d" % len(half)) + b"\r\n\r\n" + half
+
+    async def _handled_late(self, call: Call, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._handled(call)
 
     def _handled(self, call: Call) -> Answer:
         """Let the venue handle a request; keep it first, and tell the stream after."""

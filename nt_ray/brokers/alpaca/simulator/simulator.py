@@ -100,13 +100,9 @@ class AlpacaSimulator:
         """Let nothing go wrong any more."""
         self._control("DELETE", "/simulator/faults", {})
 
-    def clear_faults(self) -> None:
-        """Let nothing go wrong any more."""
-
-        async def call() -> None:
-            self._server.faults.clear()
-
-        self._run(call())
+    def arrived(self) -> None:
+        """Wait until every request that is to be processed late has been."""
+        self._run(self._server.arrived())
 
     def control(self, path: str, /, **body: Any) -> Any:
         """Do what `POST path` does."""
@@ -123,8 +119,17 @@ class AlpacaSimulator:
 
         async def read() -> list[Json]:
             kept = self._server.venue.state.orders.values()
-            fields = ("id", "client_order_id", "symbol", "side", "type", "status", "filled", "head", "role")
+            fields = ("id", "client_order_id", "symbol", "side", "type", "status", "qty", "filled", "head", "role")
             return [{name: getattr(order, name) for name in fields} for order in kept]
+
+        return self._run(read())
+
+    def holdings(self) -> tuple[Decimal, dict[str, Decimal]]:
+        """Cash and signed positions, as the venue keeps them."""
+
+        async def read() -> tuple[Decimal, dict[str, Decimal]]:
+            state = self._server.venue.state
+            return state.cash, {symbol: held.quantity for symbol, held in state.positions.items()}
 
         return self._run(read())
 
