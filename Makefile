@@ -4,14 +4,15 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench chaos clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run    set up, then let the swarm paper-trade the embedded market data (ARGS=... for options)"
 	@echo "make test   set up, then lint and test everything (ARGS=... for pytest options)"
 	@echo "make lint   ruff, mypy --strict and the import contracts"
-	@echo "make bench  the benchmarks: order path, swarm, main job, sweeps, event simulator, features"
+	@echo "make bench  the benchmarks: order path, gate, swarm, main job, sweeps, event simulator, features"
+	@echo "make chaos  1,000 kills of a trader with its journal in SQLite and 200 with it in PostgreSQL, and their audits"
 	@echo "make clean  remove the virtual environment and caches"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -36,12 +37,16 @@ test: lint
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.order_path
+	$(BIN)/python -m benchmarks.gate
 	$(BIN)/python -m benchmarks.swarm_round
 	$(BIN)/python -m benchmarks.default_run
 	$(BIN)/python -m benchmarks.sweep
 	$(BIN)/python -m benchmarks.event_simulator
 	$(BIN)/python -m benchmarks.features_latency
 	$(BIN)/python -m benchmarks.journal
+
+chaos: $(STAMP)
+	$(BIN)/python -m benchmarks.chaos
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
-from jobs.options import AsJson, Browse, Progress, StrategyName, Values, amount, by_settings, help_text
+from jobs.options import AsJson, Browse, Progress, Values, amount, by_settings, by_strategy, help_text
 from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ BACKTEST_HELP = help_text(
 Commission: TypeAlias = Annotated[str | None, typer.Option("--commission-bps", metavar="BPS", help="Of the notional.")]
 Maker: TypeAlias = Annotated[
     str | None,
-    typer.Option("--maker-bps", metavar="BPS", help="Commission of orders that rested; else as any."),
+    typer.Option("--maker-bps", metavar="BPS", help="Commission of orders that rested; below 0 a rebate; else as any."),
 ]
 Fee: TypeAlias = Annotated[str | None, typer.Option("--fee", metavar="AMOUNT", help="For each order that fills.")]
 Slippage: TypeAlias = Annotated[
@@ -86,9 +86,10 @@ TERMS: Final[Mapping[str, str]] = {
 
 
 @by_settings(max_weight="portfolio.max_weight", max_gross="portfolio.max_gross")
+@by_strategy
 def backtest(
     settings: "Settings",
-    strategy: StrategyName,
+    strategy: str,
     param: Values = None,
     commission_bps: Commission = None,
     maker_bps: Maker = None,

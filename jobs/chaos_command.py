@@ -17,8 +17,9 @@ FOUND = 1
 
 CHAOS_HELP = help_text(
     "Let four agents trade at a simulated Alpaca and kill their process at every named step of an order's way and at "
-    "random instants, while the venue drops, delays and garbles requests. Afterwards venue, journal and ledger are "
-    "compared. Exit code 1 where they differ, an order was lost, doubled or left in doubt, or the chain is broken.",
+    "random instants, while the venue drops, delays and garbles requests and a PostgreSQL journal loses its "
+    "connection. Afterwards the venue's book, the journal, the ledger and what the agents were told are compared. Exit "
+    "code 1 where they differ, an order was lost, doubled or left in doubt, or the chain is broken.",
     "nt-ray chaos",
     "nt-ray chaos --kills 1000 --seed 7 --json",
     "nt-ray chaos --kills 200 --journal 'postgresql://trader@localhost/drill?schema=one'",
@@ -65,6 +66,10 @@ def _show(drill: "Drill") -> None:
     )
     for step, count in drill.by_step.items():
         typer.echo(f"  {count:6d}  {step}")
+    for step in drill.missed:
+        typer.echo(f"       0  {step}")
+    for how, count in drill.cuts_of_database.items():
+        typer.echo(f"  {count:6d}  connections to the database cut {how}")
     typer.echo(
         f"{found.orders} orders in the journal, {found.at_venue} at the venue, {found.executions} executions, "
         f"{found.events} events"

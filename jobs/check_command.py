@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.options import AsJson, StrategyName, Values, help_text
+from jobs.options import AsJson, Values, by_strategy, help_text
 from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ Symbols = Annotated[str | None, typer.Option(metavar="A,B,C", help="Symbols of t
 Bars = Annotated[int, typer.Option(min=20, max=1_000_000, help="Bars checked, the last ones of the data.")]
 
 
+@by_strategy
 def check(
-    strategy: StrategyName,
+    strategy: str,
     param: Values = None,
     data: Source = None,
     symbols: Symbols = None,

@@ -21,7 +21,18 @@ from jobs.compare_command import COMPARE_HELP, compare
 from jobs.config_command import config_app
 from jobs.doctor_command import DOCTOR_HELP, doctor
 from jobs.journal_command import journal_app
-from jobs.options import AsJson, Browse, Hosts, Progress, Rule, Topology, by_settings, help_text
+from jobs.options import (
+    AsJson,
+    Browse,
+    Hosts,
+    Progress,
+    Rule,
+    StrategyNames,
+    StrategyOptions,
+    Topology,
+    by_settings,
+    help_text,
+)
 from jobs.order_command import order_app
 from jobs.report_command import REPORT_HELP, report
 from jobs.simulate_command import simulate_app
@@ -40,6 +51,8 @@ RUN_HELP = help_text(
     "Let the swarm paper-trade market data, bar by bar, and write a tear sheet. "
     "Options win over NT_ variables, those over the file, that over the defaults.",
     "nt-ray run",
+    "nt-ray run momentum pairs",
+    "nt-ray run --strategy my_strategy.py:MyStrategy --strategy momentum --symbols KO,PEP",
     "nt-ray run --topology ring --start 2015-01-02 --symbols AAPL,MSFT,XOM",
     "nt-ray run --data prices/ --cash 250000 --set data.timezone=America/New_York",
     "nt-ray run --set 'brokers.sim-east.outage=[[500, 600]]' --json",
@@ -79,9 +92,17 @@ def _without_command(context: typer.Context) -> None:
 
 
 @app.command("run", help=RUN_HELP)
-@by_settings(topology="swarm.topology", rule="swarm.rule", hosts="swarm.hosts")
+@by_settings(
+    strategies="strategies.enabled",
+    strategy="strategies.enabled",
+    topology="swarm.topology",
+    rule="swarm.rule",
+    hosts="swarm.hosts",
+)
 def run(
     settings: "Settings",
+    strategies: StrategyNames = None,
+    strategy: StrategyOptions = None,
     topology: Topology = None,
     rule: Rule = None,
     hosts: Hosts = None,

@@ -1,6 +1,7 @@
 """Options that several commands share, and how they become settings."""
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -26,7 +27,17 @@ Browse: TypeAlias = Annotated[
 ]
 
 StrategyName: TypeAlias = Annotated[
-    str, typer.Argument(metavar="STRATEGY", help="A strategy's name or alias, or file.py:Object.")
+    str | None, typer.Argument(metavar="STRATEGY", help="A strategy's name or alias, or file.py:Object.")
+]
+StrategyOption: TypeAlias = Annotated[
+    str | None, typer.Option("--strategy", metavar="STRATEGY", help="The same as the argument; give one of them.")
+]
+StrategyNames: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="STRATEGY", help="Strategies of the agents by name, alias or file.py:Object."),
+]
+StrategyOptions: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--strategy", metavar="STRATEGY", help="The same; may be repeated.")
 ]
 Params: TypeAlias = Annotated[
     list[str] | None,
@@ -75,6 +86,16 @@ def overrides_from(named: Mapping[str, str | None], set_values: list[str] | None
     return overrides
 
 
+def _joined(given: list[tuple[str, str | list[str] | None]]) -> dict[str, str | None]:
+    """Values by key; a list becomes text that the settings read as one, whatever is in its names."""
+    found: dict[str, str | None] = {key: value for key, value in given if not isinstance(value, list)}
+    lists: dict[str, list[str]] = {}
+    for key, value in given:
+        if isinstance(value, list):
+            lists.setdefault(key, []).extend(value)
+    return found | {key: json.dumps(names) for key, names in lists.items() if names}
+
+
 def amount(option: str, text: str) -> Decimal:
     """Read the number of an option, exactly."""
     try:
@@ -94,6 +115,36 @@ def day(option: str, text: str) -> date:
         raise BadInputError(f"{option} {text} is no day. Write it like {option} 2012-12-31.") from None
 
 
+def by_strategy(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take its `strategy` as an argument or as `--strategy`, and exactly once."""
+    own = inspect.signature(command).parameters
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    option = inspect.Parameter("named", keyword, default=None, annotation=StrategyOption)
+    given = [
+        p.replace(kind=keyword, default=None if name == "strategy" else p.default, annotation=kind)
+        for name, p in own.items()
+        for kind in [StrategyName if name == "strategy" else p.annotation]
+    ]
+
+    @wraps(command)
+    def run(**values: Any) -> Any:
+        argument, named = values.pop("strategy"), values.pop("named")
+        if (argument is None) == (named is None):
+            said = "no strategy is given" if named is None else f"both {argument} and --strategy {named} are given"
+            raise BadInputError(f"It takes one strategy, and {said}. Name one; `nt-ray strategies list` names all.")
+        return command(strategy=argument if named is None else named, **values)
+
+    return _with_signature(run, [*given, option])
+
+
+def _with_signature(run: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., Any]:
+    """Make a wrapper show parameters of its own to whoever inspects it, instead of those of what it wraps."""
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    del vars(run)["__wrapped__"]
+    return run
+
+
 SHARED: Final[Mapping[str, tuple[Any, str | None]]] = {
     "config": (ConfigFile, None),
     "source": (Source, "data.source"),
@@ -111,7 +162,8 @@ SHARED: Final[Mapping[str, tuple[Any, str | None]]] = {
 def by_settings(**keys: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a command take `settings`: it gets the options of `SHARED`, which are read, checked and handed over as one.
 
-    `keys` are settings that options of the command's own set, by the name of the option; their values stay text.
+    `keys` are settings that options of the command's own set, by the name of the option; their values stay text. Lists
+    for one key are put together.
     """
 
     def wrap(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,15 +179,13 @@ def by_settings(**keys: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
             taken = {name: given.pop(name, None) for name in shared}
             named = {key: taken[name] for name, (_, key) in SHARED.items() if key is not None}
-            named |= {key: given.pop(name) for name, key in keys.items()}
-            return command(load_settings(taken["config"], overrides_from(named, taken["set_values"])), **given)
+            named |= _joined([(key, given.pop(name)) for name, key in keys.items()])
+            settings = load_settings(taken["config"], overrides_from(named, taken["set_values"]))
+            return command(settings=settings, **given)
 
         # How to answer comes last in the help, after what to do.
         ordered = sorted((own | shared).values(), key=lambda p: p.annotation in (AsJson, Progress, Browse))
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in ordered]
-        vars(run)["__signature__"] = inspect.Signature(parameters)
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        del vars(run)["__wrapped__"]
-        return run
+        return _with_signature(run, parameters)
 
     return wrap

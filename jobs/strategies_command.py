@@ -1,11 +1,15 @@
 """`nt-ray strategies`: what strategies there are, and what each takes."""
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from jobs.options import AsJson, help_text
+from jobs.options import AsJson, by_strategy, help_text
+
+if TYPE_CHECKING:
+    from nt_ray.strategies.base import Strategy
+    from nt_ray.strategies.order_step import OrderStrategy
 
 LIST_HELP = help_text(
     "List the strategies, with the symbols each looks at and its other names.",
@@ -17,8 +21,6 @@ SHOW_HELP = help_text(
     "nt-ray strategies show pairs",
     "nt-ray strategies show my_strategy.py:MyStrategy --json",
 )
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A strategy's name or alias, or file.py:Object.")]
 
 strategies_app = typer.Typer(help="List and explain strategies.", rich_markup_mode=None, no_args_is_help=False)
 
@@ -32,33 +34,39 @@ def _without_command(context: typer.Context) -> None:
 @strategies_app.command("list", help=LIST_HELP)
 def list_strategies(as_json: AsJson = False) -> None:
     """List the strategies."""
-    from nt_ray.strategies.registry import STRATEGIES
+    from nt_ray.strategies.registry import ORDER_STRATEGIES, STRATEGIES
 
+    strategies: tuple[Strategy | OrderStrategy, ...] = (*STRATEGIES, *ORDER_STRATEGIES)
+    known = [facts(s) for s in strategies]
     if as_json:
-        typer.echo(json.dumps([facts(s) for s in STRATEGIES], indent=2))
+        typer.echo(json.dumps(known, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table()
-    for title in ("name", "symbols", "reads", "what it does"):
+    for title in ("name", "gives", "symbols", "reads", "what it does"):
         table.add_column(title)
-    for strategy in STRATEGIES:
-        table.add_row(strategy.name, str(strategy.width), ", ".join(strategy.inputs), strategy.summary)
+    for s in known:
+        table.add_row(s["name"], s["kind"], str(s["width"]), ", ".join(s["inputs"]), s["summary"])
     Console().print(table)
 
 
 @strategies_app.command("show", help=SHOW_HELP)
-def show(name: Name, as_json: AsJson = False) -> None:
+@by_strategy
+def show(strategy: str, as_json: AsJson = False) -> None:
     """Show one strategy."""
-    from nt_ray.strategies.registry import find
-
-    known = facts(find(name))
+    known = facts(_found(strategy))
     if as_json:
         typer.echo(json.dumps(known, indent=2))
         return
-    typer.echo(f"{known['name']}: {known['summary']}\nSource: {known['source']}")
-    typer.echo(f"Looks at {known['width']} symbol(s) at a time.")
+    typer.echo(f"{known['name']}: {known['summary']}")
+    if known["source"]:
+        typer.echo(f"Source: {known['source']}")
+    if known["kind"] == "orders":
+        typer.echo("Gives orders, for `nt-ray backtest` and `nt-ray check`.")
+    else:
+        typer.echo(f"Looks at {known['width']} symbol(s) at a time.")
     if known["inputs"]:
         typer.echo(f"Reads the extra field(s) {', '.join(known['inputs'])}.")
     if known["aliases"]:
@@ -75,15 +83,31 @@ def show(name: Name, as_json: AsJson = False) -> None:
     Console().print(table)
 
 
-def facts(strategy: Any) -> dict[str, Any]:
+def _found(name: str) -> "Strategy | OrderStrategy":
+    """A strategy of targets or of orders, of the platform or of a file; plain Python has nothing to show."""
+    from nt_ray.backtest.event.runnable import OfOrders, OfTargets, runnable
+    from nt_ray.errors import StrategyError
+
+    found = runnable(name, {})
+    if isinstance(found, OfTargets | OfOrders):
+        return found.strategy
+    raise StrategyError(
+        f"{name} is plain Python: its constructor takes its parameters. `nt-ray backtest {name}` runs it."
+    )
+
+
+def facts(strategy: "Strategy | OrderStrategy") -> dict[str, Any]:
     """Everything that a strategy says of itself, as JSON values."""
+    from nt_ray.strategies.base import Strategy
+
+    own: dict[str, Any] = {"kind": "orders", "source": "", "width": 1, "inputs": [], "aliases": []}
+    if isinstance(strategy, Strategy):
+        own = {"kind": "targets", "source": strategy.source, "width": strategy.width}
+        own |= {"inputs": list(strategy.inputs), "aliases": list(strategy.aliases)}
     return {
         "name": strategy.name,
+        **own,
         "summary": strategy.summary,
-        "source": strategy.source,
-        "width": strategy.width,
-        "inputs": list(strategy.inputs),
-        "aliases": list(strategy.aliases),
         "parameters": [
             {
                 "name": p.name,

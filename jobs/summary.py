@@ -32,7 +32,7 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     for fault in faults[:SHOWN_FAULTS]:
         console.print(f"abstained: {fault['sentence']}", soft_wrap=True)
     if len(faults) > SHOWN_FAULTS:
-        console.print(f"{len(summary['faults']) - SHOWN_FAULTS} more agents abstained; {SUMMARY} names them")
+        console.print(f"{len(faults) - SHOWN_FAULTS} more agents abstained; {SUMMARY} names them")
     risk = summary["risk"]
     if risk is not None:
         console.print(

@@ -1,9 +1,11 @@
-"""The sweep job: a strategy over many parameters on Ray, its chunks kept in a folder.
+"""The sweep job: a strategy over many parameters, its chunks kept in a folder.
 
 `nt-ray sweep` and `ray job submit --working-dir . -- python -m jobs.sweep` start the same and take the same options.
+Chunks run on Ray where one is named or asked for, else on threads of this process, with the same result.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -20,7 +22,7 @@ from rich.table import Table
 from actors.environment import prepare
 from jobs.progress import counting
 from nt_ray.backtest.sweep.chunk import ChunkTotals, ChunkWork
-from nt_ray.backtest.sweep.engine import OnChunk, chunk_size, conduct
+from nt_ray.backtest.sweep.engine import OnChunk, chunk_size, conduct, on_threads
 from nt_ray.backtest.sweep.measures import LESS_IS_BETTER
 from nt_ray.backtest.sweep.plan import SweepPlan
 from nt_ray.backtest.sweep.result import SweepResult, check_metric
@@ -56,13 +58,14 @@ class SweepOptions:
     chunk: int | None = None
     resume: bool = True
     memory_mb: int = 1024
+    on_ray: bool = False
     address: str | None = None
     num_cpus: int | None = None
     object_store_mb: int = 200
 
 
 def run(plan: SweepPlan, options: SweepOptions, *, as_json: bool = False, progress: bool = True) -> int:
-    """Sweep on Ray; print the best combinations or one JSON object; return the exit code."""
+    """Sweep; print the best combinations or one JSON object; return the exit code."""
     check_metric(options.metric)
     plan.check_memory(options.memory_mb * 2**20)
     console = Console(stderr=as_json)
@@ -85,9 +88,12 @@ def run(plan: SweepPlan, options: SweepOptions, *, as_json: bool = False, progre
 
 
 def _runs(plan: SweepPlan, store: SweepStore, options: SweepOptions, on_chunk: OnChunk | None) -> pl.DataFrame:
-    """Run what is missing on Ray; where nothing is, Ray is not started."""
+    """Run what is missing; Ray is started only for that, and only where it is asked for."""
     if store.complete(plan.combinations):
         return conduct(plan, _nothing, store.size, store=store, on_chunk=on_chunk)
+    if not (options.on_ray or options.address or os.environ.get("RAY_ADDRESS")):
+        execute = on_threads(plan, options.num_cpus or len(os.sched_getaffinity(0)))
+        return conduct(plan, execute, store.size, store=store, on_chunk=on_chunk)
     prepare(options.address)
     from actors.cluster import connect, disconnect
     from actors.sweep import RaySweep

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from jobs.options import AsJson, Params, Progress, StrategyName, amount, by_settings, help_text
+from jobs.options import AsJson, Params, Progress, amount, by_settings, by_strategy, help_text
 
 if TYPE_CHECKING:
     from nt_ray.backtest.sweep.space import Space
@@ -18,6 +18,7 @@ SWEEP_HELP = help_text(
     "nt-ray sweep momentum --param lookback=10:200:10 --param entry=0.5,1,1.5 --data sp500 --top 20",
     "nt-ray sweep sma_cross --param fast=5:45 --param slow=50:200:10 --random 200 --seed 3 --metric sortino --json",
     "nt-ray sweep pairs --param lookback=60,120,250 --symbols KO,PEP --bps 1",
+    "nt-ray sweep sma_cross --param fast=5:200 --param slow=50:400 --ray",
 )
 
 Draws: TypeAlias = Annotated[
@@ -37,11 +38,17 @@ Sized: TypeAlias = Annotated[
     bool, typer.Option("--sized", help="Size as [portfolio] says; else the target of a vote is the position's weight.")
 ]
 
+OnRay: TypeAlias = Annotated[
+    bool,
+    typer.Option("--ray", help="Spread chunks over a local Ray; without it over threads, or the Ray of RAY_ADDRESS."),
+]
+
 
 @by_settings()
+@by_strategy
 def sweep(
     settings: "Settings",
-    strategy: StrategyName,
+    strategy: str,
     param: Params = None,
     random: Draws = None,
     metric: Metric = "sharpe",
@@ -51,6 +58,7 @@ def sweep(
     chunk: Chunk = None,
     memory: Memory = 1024,
     resume: Resume = True,
+    on_ray: OnRay = False,
     as_json: AsJson = False,
     progress: Progress = True,
 ) -> int:
@@ -79,6 +87,7 @@ def sweep(
         chunk=chunk,
         resume=resume,
         memory_mb=memory,
+        on_ray=on_ray,
         address=ray.address,
         num_cpus=ray.num_cpus,
         object_store_mb=ray.object_store_mb,

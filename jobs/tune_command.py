@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.options import AsJson, Progress, StrategyName, by_settings, day, help_text
+from jobs.options import AsJson, Progress, by_settings, by_strategy, day, help_text
 from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ Top = Annotated[int, typer.Option(min=1, help="Candidates to show and to measure
 
 
 @by_settings()
+@by_strategy
 def search(
     settings: "Settings",
-    strategy: StrategyName,
+    strategy: str,
     param: Params,
     algorithm: Algorithm = "random",
     trials: Trials = 50,

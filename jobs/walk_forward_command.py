@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from jobs.options import AsJson, Params, Progress, StrategyName, by_settings, help_text
+from jobs.options import AsJson, Params, Progress, by_settings, by_strategy, help_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,9 +48,10 @@ OnRay: TypeAlias = Annotated[
 
 
 @by_settings()
+@by_strategy
 def walk_forward(
     settings: "Settings",
-    strategy: StrategyName,
+    strategy: str,
     param: Params = None,
     train: Train = 756,
     test: Test = 252,

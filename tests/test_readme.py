@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
+
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -35,8 +37,8 @@ def is_elsewhere(command: str) -> bool:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (block,) = blocks("toml")
-    (tmp_path / "my.toml").write_text(block, encoding="utf-8")
+    for name, block in zip(("my.toml", "paper.toml"), blocks("toml"), strict=True):
+        (tmp_path / name).write_text(block, encoding="utf-8")
     return tmp_path
 
 
@@ -59,6 +61,26 @@ def test_a_command_of_the_readme_runs(command: str, folder: Path) -> None:
         assert "plotly" in sheet
     if "--json" in arguments:
         assert json.loads(done.stdout)["fills"] > 0
+
+
+def test_the_session_at_a_venue_runs_from_its_first_line_to_its_last(folder: Path) -> None:
+    (session,) = blocks("sh")
+    serve, export, *commands = session.splitlines()
+    options = dict(zip(shlex.split(serve)[3:-1:2], shlex.split(serve)[4:-1:2], strict=True))
+    assert shlex.split(serve)[:3] == ["nt-ray", "simulate", "alpaca"]
+    keys = dict(word.split("=") for word in export.removeprefix("export ").split())
+    simulator = AlpacaSimulator(options["--key"], options["--secret"], port=int(options["--port"]))
+    with simulator:
+        for command in commands:
+            program, *arguments = shlex.split(command)
+            assert program == "nt-ray"
+            done = subprocess.run(
+                [sys.executable, "-m", "jobs.cli", *arguments],
+                cwd=folder, env=environment() | keys, capture_output=True, text=True, timeout=240, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, (command, done.stdout[-2000:] + done.stderr[-2000:])
+        (order,) = simulator.orders()
+    assert order["client_order_id"] == "first"
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))

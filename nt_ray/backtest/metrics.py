@@ -8,6 +8,7 @@ or strategies.
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 
@@ -82,6 +83,9 @@ class Metrics:
     """Standard deviation (ddof 1) of the return differences to the benchmark, times sqrt(q)."""
     information_ratio: float | None = None
     """Mean return difference times q over the tracking error."""
+
+
+LARGEST_EXPONENT: Final = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,12 +276,16 @@ def _period_rate(annual: float, q: float) -> float:
     return float((1.0 + annual) ** (1.0 / q) - 1.0)
 
 
+def compounded(exponent: float) -> float | None:
+    """Return of a sum of log returns; None where it compounds to more than a float holds."""
+    return math.expm1(exponent) if exponent < LARGEST_EXPONENT else None
+
+
 def _growth(equity: FloatArray, returns: FloatArray | None, q: float, depth: float) -> dict[str, float | None]:
     if returns is None:
         return {"cagr": None, "calmar": None}
     exponent = math.log(equity[-1] / equity[0]) * q / len(returns)
-    # A few bars of a fast market can compound to more than a float holds.
-    cagr = math.expm1(exponent) if exponent < 700.0 else None
+    cagr = compounded(exponent)
     return {"cagr": cagr, "calmar": cagr / -depth if cagr is not None and depth < 0.0 else None}
 
 

@@ -222,7 +222,7 @@ class AccountSettings(Section):
     )
     journal: Secret = Field(
         None,
-        description="Database of the journals, postgresql://USER:PASSWORD@HOST/DATABASE; unset: files of the run.",
+        description="Database of the journals, postgresql://USER:PASSWORD@HOST/DATABASE; unset for files.",
     )
 
 

@@ -35,9 +35,6 @@ class Venue(Section):
     data_url: Annotated[Text | None, Blank] = Field(
         None, description="Host of its market data; unset takes the venue's own."
     )
-    journal: Secret = Field(
-        None, description="Path or PostgreSQL address of the account's journal; unset takes a file in the state folder."
-    )
     capital_share: Annotated[Amount | None, Field(gt=0, le=1), Blank] = Field(
         None, description="Share of the initial cash; venues without one share what is left equally."
     )

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import float64, int64, njit, void
+from numba import float64, int64, njit, types, void
 
 from nt_ray.errors import RiskError
 from nt_ray.types import QUANTA_PER_UNIT, FloatArray, IntArray
@@ -84,6 +84,52 @@ def _held(lots: int, lot_size: float, price: float, equity: float) -> float:
     return lots * lot_size * price / equity if price > 0.0 else 0.0
 
 
+@njit(float64(float64, float64, float64, float64), cache=True, nogil=True)
+def _scale(gross: float, net: float, max_gross: float, max_net: float) -> float:
+    """Factor that brings weights under both caps."""
+    scale = 1.0
+    if gross > max_gross:
+        scale = max_gross / gross
+    if abs(net) * scale > max_net:
+        scale = max_net / abs(net)
+    return scale
+
+
+@njit(int64(float64, float64, int64, float64, float64, float64), cache=True, nogil=True)
+def _lots(weight: float, price: float, lots: int, lot_size: float, equity: float, band: float) -> int:
+    """Lots of a weight; the present ones where it is NaN or within the band."""
+    if np.isnan(weight):
+        return lots
+    if weight == 0.0:
+        return 0
+    held = _held(lots, lot_size, price, equity)
+    if weight * held < 0.0 or not abs(weight - held) < band:
+        return int(weight * equity / (price * lot_size))
+    return lots
+
+
+_PARAMS = types.UniTuple(float64, 6)  # type: ignore[no-untyped-call]
+
+
+@njit(int64(float64, float64, float64, int64, float64, int64, _PARAMS), cache=True, nogil=True)
+def size_one(
+    exposure: float,
+    price: float,
+    volatility: float,
+    lots: int,
+    lot_size: float,
+    equity_quanta: int,
+    params: tuple[float, ...],
+) -> int:
+    """What `target_lots` returns for one instrument; `params` are those of `SizingParams.vector`."""
+    target_volatility, max_weight, max_position, max_gross, max_net, band = params
+    equity = equity_quanta / QUANTA_PER_UNIT
+    if equity <= 0.0:
+        return 0
+    weight = _wanted(exposure, price, volatility, target_volatility, min(max_weight, max_position / equity))
+    return int(_lots(weight * _scale(abs(weight), weight, max_gross, max_net), price, lots, lot_size, equity, band))
+
+
 @njit(
     void(
         float64[::1], float64[::1], float64[::1], int64[::1], float64[::1], int64, float64[::1],
@@ -117,20 +163,9 @@ def size_into(
         counted = _held(lots[i], lot_sizes[i], prices[i], equity) if np.isnan(weights[i]) else weights[i]
         gross += abs(counted)
         net += counted
-    scale = 1.0
-    if gross > max_gross:
-        scale = max_gross / gross
-    if abs(net) * scale > max_net:
-        scale = max_net / abs(net)
+    scale = _scale(gross, net, max_gross, max_net)
     for i in range(exposures.shape[0]):
-        targets[i] = lots[i]
-        if np.isnan(weights[i]):
-            continue
-        weight = weights[i] * scale
-        held = _held(lots[i], lot_sizes[i], prices[i], equity)
-        closes = weight == 0.0 or weight * held < 0.0
-        if closes or not abs(weight - held) < band:
-            targets[i] = np.int64(weight * equity / (prices[i] * lot_sizes[i]))
+        targets[i] = _lots(weights[i] * scale, prices[i], lots[i], lot_sizes[i], equity, band)
 
 
 @njit(

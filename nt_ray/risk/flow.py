@@ -5,7 +5,7 @@ order. The newest `MOST` of each kind are kept, so a limit may be as high as tha
 """
 
 from collections import deque
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 MOST: Final = 10_000
@@ -41,13 +41,15 @@ class Flow:
         """Count executions of a strategy anew."""
         self.executions.pop(strategy, None)
 
-    def is_busy(self, owner: str, most: int, since: datetime) -> bool:
-        """Whether `most` messages of an owner are younger than `since`."""
-        return _reached(self.messages.get(owner), most, since)
+    def is_busy(self, owner: str, most: int, now: datetime, window: timedelta) -> bool:
+        """Whether `most` messages of an owner are less than `window` old."""
+        times = self.messages.get(owner)
+        return times is not None and len(times) >= most and now - times[-most] < window
 
     def is_repeating(self, strategy: str, most: int, since: datetime) -> bool:
         """Whether more than `most` executions of a strategy are younger than `since`."""
-        return _reached(self.executions.get(strategy), most + 1, since)
+        times = self.executions.get(strategy)
+        return times is not None and len(times) > most and times[-most - 1] > since
 
 
 def _add(table: dict[str, _Times], owner: str, time: datetime) -> None:
@@ -55,7 +57,3 @@ def _add(table: dict[str, _Times], owner: str, time: datetime) -> None:
     if times is None:
         times = table[owner] = deque(maxlen=MOST)
     times.append(time)
-
-
-def _reached(times: _Times | None, count: int, since: datetime) -> bool:
-    return times is not None and len(times) >= count and times[-count] > since

@@ -24,16 +24,14 @@ from nt_ray.risk.rules.admission import (
 from nt_ray.risk.rules.base import AccountView, Denial, Question, Rule
 from nt_ray.risk.rules.conduct import MessageRate, SelfTrade
 from nt_ray.risk.rules.size import (
-    BuyingPower,
     Concentration,
     FreshReference,
-    GrossExposure,
     LossBreaker,
-    NetExposure,
     OrderNotional,
     OrderQuantity,
     PortfolioHeat,
     PositionNotional,
+    Totals,
     VolumeShare,
 )
 from nt_ray.trading.orders import OrderRequest
@@ -97,8 +95,7 @@ def _size(limits: RiskLimits) -> tuple[Rule, ...]:
         rules.append(OrderQuantity(limits))
     if limits.max_volume_share is not None:
         rules.append(VolumeShare(limits))
-    rules += [PositionNotional(limits), Concentration(limits), GrossExposure(limits), NetExposure(limits)]
-    rules.append(BuyingPower(limits))
+    rules += [PositionNotional(limits), Concentration(limits), Totals(limits)]
     if limits.max_heat is not None:
         rules.append(PortfolioHeat(limits))
     return tuple(rules)

@@ -137,6 +137,7 @@ class PostgresJournal(Journal):
         return None if found is None else str(found[0])
 
     async def _upgrade(self, _: "asyncpg.Connection") -> None:
+        from sqlalchemy.exc import DBAPIError
         from sqlalchemy.ext.asyncio import create_async_engine
         from sqlalchemy.pool import NullPool
 
@@ -153,6 +154,12 @@ class PostgresJournal(Journal):
                 connection.exec_driver_sql(f'CREATE SCHEMA "{address.schema}"')
             upgrade_postgres(connection, address.schema)
 
-        async with engine.begin() as connection:
-            await connection.run_sync(migrate)
-        await engine.dispose()
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(migrate)
+        except DBAPIError as error:
+            # The driver's own error says whether the connection was lost, and the upgrade may be made again.
+            cause = error.orig and error.orig.__cause__
+            raise cause or error from error
+        finally:
+            await engine.dispose()

@@ -5,7 +5,7 @@ newest tables at once; one of an older version is brought up to date by the migr
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -71,6 +71,10 @@ class SqliteJournal(Journal):
             self._check_epoch()
             self._execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", snapshot)
             self._execute(_FORGET)
+
+    def watch(self, told: Callable[[str], None]) -> None:
+        """Tell of each statement before it is run."""
+        self._connection.set_trace_callback(told)
 
     def close(self) -> None:
         """Close the file; nothing is pending."""

@@ -25,7 +25,7 @@ from nt_ray.errors import StrategyError
 from nt_ray.features import efficiency, moments, window
 from nt_ray.market.bars import CLOSE
 from nt_ray.strategies import mean_reversion, momentum
-from nt_ray.strategies.base import STEP_SIGNATURE, Parameter, Strategy
+from nt_ray.strategies.base import STEP_SIGNATURE, Foreign, Parameter, Strategy
 from nt_ray.types import FloatArray
 
 PARAMETERS = (
@@ -45,6 +45,17 @@ PARAMETERS = (
     Parameter("reversion_exit", 0.5, 0.0, 10.0, "Reversion score at which it is closed; below reversion_entry."),
     Parameter("short", 0, 0, 1, "1 sells short, 0 never does.", integer=True),
 )  # fmt: skip
+
+FOREIGN = (
+    Foreign(
+        "volatility_threshold",
+        "Turbulence is no fixed volatility but a share of the past ones: use turbulence, 0.8 for the highest fifth.",
+    ),
+    Foreign(
+        "strategy_count",
+        "It always chooses between momentum and mean reversion; more of them are `ensemble`, or agents of a swarm.",
+    ),
+)
 
 UNKNOWN, RANGE, TREND = range(3)
 """Regimes."""
@@ -151,4 +162,5 @@ STRATEGY = Strategy(
     step=step,
     aliases=("adaptive_multi_strategy", "adaptive_regime", "regime"),
     validate=validate,
+    foreign=FOREIGN,
 )

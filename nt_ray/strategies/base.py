@@ -55,13 +55,28 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """A name that is used elsewhere for something that is measured differently here, or not at all.
+
+    `remedy` says what to use instead. Where there is a true conversion, `convert(value, values)` gives the value of
+    `parameter`, `values` being those of the other parameters.
+    """
+
+    name: str
+    remedy: str
+    parameter: str = ""
+    convert: Callable[[float, Mapping[str, float]], float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """A strategy as data: name, documentation, parameters, width, state size and compiled step.
 
     `width` is the number of symbols one step looks at (1 for single-name strategies, 2 for pairs).
     `state_size` gives the length of the state for a parameter vector. `validate` may raise `StrategyError`
     for combinations of parameters that are each in range but make no sense together. `inputs` names the extra
-    fields of the panel that the step reads, as `bar[:, 5]`, `bar[:, 6]` and so on.
+    fields of the panel that the step reads, as `bar[:, 5]`, `bar[:, 6]` and so on. `foreign` are names of parameters
+    from elsewhere that mean something else here.
     """
 
     name: str
@@ -74,6 +89,7 @@ class Strategy:
     aliases: tuple[str, ...] = ()
     validate: Callable[[Mapping[str, float]], None] | None = None
     inputs: tuple[str, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """Travel by name where a user's own file holds the strategy: another process has not imported that file."""
@@ -85,21 +101,36 @@ class Strategy:
 
     def vector(self, values: Mapping[str, float] | None = None) -> FloatArray:
         """Parameter vector for `step`: defaults overridden by `values` (names or aliases), each checked."""
-        full = checked_values(self.name, self.parameters, values or {})
+        full = checked_values(self.name, self.parameters, values or {}, self.foreign)
         if self.validate is not None:
             self.validate(full)
         return np.array([full[p.name] for p in self.parameters], dtype=np.float64)
 
 
-def checked_values(owner: str, parameters: Sequence[Parameter], values: Mapping[str, float]) -> dict[str, float]:
+def checked_values(
+    owner: str, parameters: Sequence[Parameter], values: Mapping[str, float], foreign: Sequence[Foreign] = ()
+) -> dict[str, float]:
     """Value of every parameter by its own name: defaults overridden by `values` (names or aliases), each checked."""
     names = {key: p.name for p in parameters for key in (p.name, *p.aliases)}
+    converted = {f.name: f for f in foreign if f.convert is not None}
     given: dict[str, float] = {}
     for key, value in values.items():
-        if key not in names:
-            known = ", ".join(p.name for p in parameters) or "none"
-            raise StrategyError(f"{owner} has no parameter {key!r}. It has: {known}.")
-        if names[key] in given:
-            raise StrategyError(f"{owner}: {names[key]} is given twice, once as {key!r}. Give it once.")
-        given[names[key]] = value
-    return {p.name: p.check(given.get(p.name, p.default)) for p in parameters}
+        name = names.get(key) or (converted[key].parameter if key in converted else None)
+        if name is None:
+            raise StrategyError(no_parameter(owner, key, parameters, foreign))
+        if name in given:
+            raise StrategyError(f"{owner}: {name} is given twice, once as {key!r}. Give it once.")
+        given[name] = value
+    full = {p.name: given.get(p.name, p.default) for p in parameters}
+    for key in values:
+        other = converted.get(key)
+        if other is not None and other.convert is not None:
+            full[other.parameter] = other.convert(values[key], full)
+    return {p.name: p.check(full[p.name]) for p in parameters}
+
+
+def no_parameter(owner: str, name: str, parameters: Sequence[Parameter], foreign: Sequence[Foreign] = ()) -> str:
+    """Sentence for a name that is none of a strategy's parameters, with what to use where that is known."""
+    known = ", ".join(p.name for p in parameters) or "none"
+    remedy = next((f"{f.remedy} " for f in foreign if f.name == name), "")
+    return f"{owner} has no parameter {name!r}. {remedy}It has: {known}."

@@ -24,6 +24,7 @@ from numba.core.registry import CPUDispatcher
 from nt_ray.errors import StrategyError
 from nt_ray.market.bars import BarPanel
 from nt_ray.strategies.base import STEP_SIGNATURE, Parameter, Strategy
+from nt_ray.strategies.order_step import OrderStrategy
 
 Preparation: TypeAlias = Callable[[BarPanel], BarPanel]
 
@@ -165,6 +166,11 @@ def _strategy(found: Found) -> Strategy:
     if not hasattr(found.module, found.name):
         remedy = f"It has: {', '.join(there)}" if there else "It has no Strategy; define one"
         raise LoadError(f"{found.place} has no object {found.name!r}. {remedy}.")
+    if isinstance(found.value, OrderStrategy) or hasattr(found.value, "on_bar"):
+        raise LoadError(
+            f"{found.place} gives orders, which `nt-ray backtest` and `nt-ray check` alone run. "
+            "Here targets are needed; give a Strategy."
+        )
     if not isinstance(found.value, Strategy):
         raise LoadError(
             f"{found.place.rpartition(':')[0]}: {found.name} is a {type(found.value).__name__}, not a Strategy. "

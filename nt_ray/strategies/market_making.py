@@ -26,7 +26,7 @@ from numba import float64, njit, types
 
 from nt_ray.features import ema, moments
 from nt_ray.market.bars import CLOSE
-from nt_ray.strategies.base import STEP_SIGNATURE, Parameter, Strategy
+from nt_ray.strategies.base import STEP_SIGNATURE, Foreign, Parameter, Strategy
 from nt_ray.strategies.conviction import conviction
 from nt_ray.types import FloatArray
 
@@ -111,5 +111,12 @@ STRATEGY = Strategy(
     width=1,
     state_size=state_size,
     step=step,
+    foreign=(
+        Foreign(
+            "inventory_limit",
+            "As a target a unit has no number of shares: use inventory, the limit over the size of a quote, or "
+            "market_making_quotes, which has both.",
+        ),
+    ),
     aliases=("market_maker", "market_making_trading", "avellaneda_stoikov"),
 )

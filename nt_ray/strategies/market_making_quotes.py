@@ -11,14 +11,16 @@ Source: Avellaneda and Stoikov (2008), High-frequency trading in a limit order b
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numba import njit
 
+from nt_ray.errors import StrategyError
 from nt_ray.features import ema, moments
 from nt_ray.market.bars import CLOSE
 from nt_ray.strategies import market_making
-from nt_ray.strategies.base import Parameter
+from nt_ray.strategies.base import Foreign, Parameter
 from nt_ray.strategies.order_step import DAY, ORDER_STEP_SIGNATURE, OrderStrategy, limit_order
 from nt_ray.types import FloatArray, IntArray
 
@@ -26,6 +28,18 @@ PARAMETERS = (
     *market_making.PARAMETERS,
     Parameter("size", 100, 1, 1e9, "Lots of a quote.", integer=True, aliases=("quote_size",)),
 )
+
+
+def inventory_of(limit: float, values: Mapping[str, float]) -> float:
+    """Units of an inventory that is given in lots."""
+    units = limit / values["size"]
+    if units != int(units):
+        raise StrategyError(
+            f"market_making_quotes: inventory_limit={limit:g} is no multiple of size={values['size']:g}. "
+            "Give a whole number of quotes."
+        )
+    return units
+
 
 FARTHEST = 1000.0
 """Closes beyond which an ask is no price."""
@@ -84,4 +98,5 @@ ORDER_STRATEGY = OrderStrategy(
     parameters=PARAMETERS,
     state_size=state_size,
     step=step,
+    foreign=(Foreign("inventory_limit", "Use inventory, the limit over size.", "inventory", inventory_of),),
 )

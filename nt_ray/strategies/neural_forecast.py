@@ -15,6 +15,7 @@ Source: Grinold and Kahn (1999), Active Portfolio Management, chapter 10 (foreca
 
 import math
 from collections.abc import Mapping
+from statistics import NormalDist
 
 import numpy as np
 from numba import float64, njit, void
@@ -22,7 +23,7 @@ from numba import float64, njit, void
 from nt_ray.errors import StrategyError
 from nt_ray.features import moments
 from nt_ray.market.bars import CLOSE, FIELDS
-from nt_ray.strategies.base import STEP_SIGNATURE, Parameter, Strategy
+from nt_ray.strategies.base import STEP_SIGNATURE, Foreign, Parameter, Strategy
 from nt_ray.strategies.conviction import conviction
 from nt_ray.types import FloatArray
 
@@ -35,6 +36,22 @@ PARAMETERS = (
     Parameter("scale", 1.0, 0.0, 10.0, "Ratio at which a position is full size; 0: always full size."),
     Parameter("patience", 5, 1, 2520, "Bars for which a forecast counts.", integer=True),
 )
+
+CONFIDENCE_REMEDY = (
+    "Use threshold, the forecast in units of volatility: where errors are normal a forecast of ratio r has the right "
+    "sign with probability Phi(r), so 0.75 is a threshold of 0.67."
+)
+
+
+def threshold_of(confidence: float, values: Mapping[str, float]) -> float:
+    """Ratio at which a forecast has the right sign with this probability, for normal errors of the volatility."""
+    if not 0.5 <= confidence < 1.0:
+        raise StrategyError(
+            f"neural_forecast: confidence_threshold={confidence:g} is no probability of the right sign. "
+            "Use 0.5 to below 1."
+        )
+    return NormalDist().inv_cdf(confidence)
+
 
 LEAST_VOLATILITY = 1e-12
 """Volatility below which a forecast counts as one of this volatility, so that the ratio stays finite."""
@@ -109,6 +126,7 @@ STRATEGY = Strategy(
     width=1,
     state_size=state_size,
     step=step,
+    foreign=(Foreign("confidence_threshold", CONFIDENCE_REMEDY, "threshold", threshold_of),),
     aliases=("neural", "neural_trend", "forecast", "ml_enhanced"),
     validate=validate,
     inputs=("forecast",),

@@ -14,7 +14,7 @@ import numpy as np
 from numba import float64, int64, njit, types
 
 from nt_ray.errors import StrategyError
-from nt_ray.strategies.base import Parameter, checked_values
+from nt_ray.strategies.base import Foreign, Parameter, checked_values
 from nt_ray.types import FloatArray, IntArray
 
 ORDER_STEP_SIGNATURE = int64(
@@ -83,6 +83,7 @@ class OrderStrategy:
     parameters: tuple[Parameter, ...]
     state_size: Callable[[FloatArray], int]
     step: Any
+    foreign: tuple[Foreign, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -90,7 +91,8 @@ class OrderStrategy:
 
     def vector(self, values: Mapping[str, float] | None = None) -> FloatArray:
         """Parameter vector for `step`: defaults overridden by `values` (names or aliases), each checked."""
-        return np.array(list(checked_values(self.name, self.parameters, values or {}).values()), dtype=np.float64)
+        full = checked_values(self.name, self.parameters, values or {}, self.foreign)
+        return np.array(list(full.values()), dtype=np.float64)
 
 
 @njit(

@@ -23,7 +23,7 @@ from numba import float64, int64, njit, void
 from nt_ray.features import window
 from nt_ray.market.bars import CLOSE
 from nt_ray.strategies import basket, spread
-from nt_ray.strategies.base import STEP_SIGNATURE, Parameter, Strategy
+from nt_ray.strategies.base import STEP_SIGNATURE, Foreign, Parameter, Strategy
 from nt_ray.strategies.basket import WIDTH
 from nt_ray.strategies.conviction import conviction
 from nt_ray.strategies.spread import CLOSING, CONFIDENCE, HEADER, POSITION, VALID
@@ -38,6 +38,14 @@ PARAMETERS = (
     Parameter("stop", 4.0, 0.0, 20.0, "Deviations at which it is given up; above entry."),
     Parameter("lags", 1, 0, 12, "Lagged differences in the test.", integer=True),
     Parameter("method", 0, 0, 1, "Basket: 0 ols, 1 pca.", integer=True),
+)
+
+FOREIGN = (
+    Foreign("num_securities", "A basket is one symbol against four; give five for each basket with --symbols."),
+    Foreign(
+        "holding_time_minutes",
+        "It counts in bars, whose length is the data's, and holds until the spread is back (exit) or lost (stop).",
+    ),
 )
 
 _TARGETS = HEADER
@@ -133,4 +141,5 @@ STRATEGY = Strategy(
     step=step,
     aliases=("stat_arb", "basket", "statistical_arbitrage_trading"),
     validate=validate,
+    foreign=FOREIGN,
 )

@@ -7,25 +7,30 @@ lines: the next account on the same journal takes a new epoch, folds the journal
 order in doubt by its client id and goes on. The older writer, if it still lives, can write nothing and
 therefore sends nothing.
 
-The account composes; state is in `nt_ray.trader.books`, the talk with the venue in
-`nt_ray.trader.venue_link`.
+What talks to the venue (`send`, `ask`, `ask_cancel`) reads and changes nothing here, so that one who shares an account
+between threads (`nt_ray.trader.live_account`) holds its lock for the other steps only. An order is in flight from the
+step that journals it to the one that records the venue's answer; nobody else touches it meanwhile.
+
+State is in `nt_ray.trader.books`, the talk with the venue in `nt_ray.trader.venue_link` and `nt_ray.trader.news`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from nt_ray.brokers.base import Broker
-from nt_ray.errors import BadInputError, TradingError
+from nt_ray.brokers.base import Broker, VenueUpdate
+from nt_ray.errors import BadInputError, FencedError, TradingError
 from nt_ray.market.bars import Instrument
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import Journal
 from nt_ray.trader.books import Books
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.controls import Controls
-from nt_ray.trader.intake import Intake, Prepared, Unit, units
+from nt_ray.trader.intake import Intake, Prepared, Unit
+from nt_ray.trader.news import Answers, Inquiry, heard, inquire, legal, news
 from nt_ray.trader.reconciliation import Reconciliation, reconcile
 from nt_ray.trader.reports import (
     AccountState,
@@ -33,7 +38,7 @@ from nt_ray.trader.reports import (
     report,
     state_of,
 )
-from nt_ray.trader.venue_link import DOUBTFUL, VenueLink, legal
+from nt_ray.trader.venue_link import VenueLink
 from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
 from nt_ray.trading.lots import LotMethod, Lots
@@ -58,7 +63,15 @@ class Account:
         clock: Callable[[], datetime],
         currency: str = "USD",
         lots: LotMethod = LotMethod.AVERAGE,
+        *,
+        snapshot_every: int | None = None,
+        postpone_cancels: bool = False,
     ) -> None:
+        """Recover: replay the journal, ask the venue, enforce what is stopped.
+
+        `snapshot_every`: events between two snapshots of the books, at the least; None leaves it to the account.
+        `postpone_cancels`: leave cancels that the account decides to whoever asks for `postponed`.
+        """
         self.name = name
         self._journal = journal
         self._broker = broker
@@ -66,13 +79,18 @@ class Account:
         self._clock = clock
         self._books = Books(currency, lots=lots)
         epoch = journal.open_epoch()
-        self._checkpoints = Checkpoints(journal)
+        self._checkpoints = Checkpoints(journal, snapshot_every)
         self._checkpoints.replay(self._books)
-        self._controls = Controls(self._books, limits, instruments, broker.name, self._commit, self.cancel)
+        self._in_flight: set[str] = set()
+        self._postponed: dict[str, None] = {}
+        self._unheard: list[VenueUpdate] = []
+        self._unwritten: list[e.OrderEvent] = []
+        cancel = self._postpone if postpone_cancels else self.cancel
+        self._controls = Controls(self._books, limits, instruments, broker.name, self._commit, cancel)
         now = self._now()
         self._commit([e.EpochStarted(now, epoch, name)])
-        self._settle_doubts(now)
-        self._commit(self._link.news(self._books, now))
+        inquiry = self.inquire(now)
+        self._commit(self._heed(inquiry, self.ask(inquiry)))
         self._controls.watch(now)
 
     def deposit(self, amount: Decimal, deposit_id: str = "initial") -> None:
@@ -126,20 +144,34 @@ class Account:
         intake = Intake(self._books, self._controls.gate, self._link.cannot, now)
         prepared = intake.take(requests)
         self._commit(intake.events)
+        self._in_flight.update(prepared.sent)
         return prepared
 
     def send(self, unit: Unit) -> list[e.OrderEvent]:
         """Send what goes to the venue in one call; return what became of it, nothing where that is unknown."""
-        return self._link.send(unit, self._now())
+        return self._link.send(unit, self._moment())
 
     def record(self, prepared: Prepared, outcomes: Sequence[e.OrderEvent]) -> list[OrderReport]:
         """Journal what became of the orders sent, in one append; report on the whole batch."""
-        # An acknowledgement that loss of power takes away is asked for again. A refusal is not: its intent
-        # may go another way as soon as it is reported, so it must never come back as an order in doubt.
-        self._commit(outcomes, durable=any(not isinstance(outcome, e.OrderAccepted) for outcome in outcomes))
+        return self.record_all([(prepared, outcomes)])[0]
+
+    def record_all(self, sent: Sequence[tuple[Prepared, Sequence[e.OrderEvent]]]) -> list[list[OrderReport]]:
+        """Journal what became of several batches, in one append; report on each."""
+        for prepared, _ in sent:
+            self._in_flight.difference_update(prepared.sent)
+        told = legal(self._books, [outcome for _, outcomes in sent for outcome in outcomes])
+        # An acknowledgement that a crash takes away is asked for again, so it is written with what comes next. A
+        # refusal is not: its intent may go another way as soon as it is reported, so it must never come back as doubt.
+        if any(not isinstance(outcome, e.OrderAccepted) or not outcome.venue_order_id.isascii() for outcome in told):
+            self._commit(told)
+        else:
+            self._unwritten += told
+            for outcome in told:
+                self._books.apply(outcome)
+        orders = self._books.orders
         return [
-            prepared.refused.get(index) or report(self._books.orders[request.client_order_id])
-            for index, request in enumerate(prepared.requests)
+            [p.refused.get(index) or report(orders[r.client_order_id]) for index, r in enumerate(p.requests)]
+            for p, _ in sent
         ]
 
     def sync(
@@ -150,17 +182,51 @@ class Account:
         `marks` are prices known now, `volumes` average daily volumes for the gate's limit on an order's share of them.
         Safe to repeat: a time before the last mark brings no prices, an equal one no change.
         """
+        inquiry = self.inquire(time)
+        try:
+            answers = self.ask(inquiry)
+        except BaseException:
+            self.drop(inquiry)
+            raise
+        return self.take(inquiry, answers, time, marks, volumes)
+
+    def inquire(self, time: datetime) -> Inquiry:
+        """Say what the venue has to be asked at a time; orders in doubt are in flight until `take` or `drop`."""
+        self._books.now = now = max(time, self._books.time)
+        inquiry = inquire(self._books, self._in_flight, now, lambda orders: self._still_wanted(orders, now))
+        if inquiry.doubts:
+            # Settling may send, and a writer that has been replaced must not.
+            self._journal.confirm()
+        self._in_flight.update(inquiry.doubtful)
+        return inquiry
+
+    def ask(self, inquiry: Inquiry) -> Answers:
+        """Ask the venue."""
+        return self._link.ask(inquiry)
+
+    def drop(self, inquiry: Inquiry) -> None:
+        """Give an inquiry up."""
+        self._in_flight.difference_update(inquiry.doubtful)
+
+    def take(
+        self,
+        inquiry: Inquiry,
+        answers: Answers,
+        time: datetime,
+        marks: Mapping[str, Decimal],
+        volumes: Mapping[str, Decimal] | None = None,
+    ) -> AccountState:
+        """Take the answers to an inquiry in, and prices of a time; the second half of `sync`."""
         books = self._books
         books.now = now = max(time, books.time)
-        self._settle_doubts(now)
-        events = self._link.news(books, now)
+        events = self._heed(inquiry, answers)
         # A time that has been marked already is being replayed: its prices are older than the books'.
         fresh = {} if books.marked_at is not None and time < books.marked_at else marks
         books.references.saw(fresh, now)
         books.references.trade(volumes or {})
         lines = books.exposure.lines
         changed = {s: price for s, price in fresh.items() if s not in lines or lines[s].mark != price}
-        if events or changed or books.marked_at is None or time > books.marked_at:
+        if events or changed or self._unwritten or books.marked_at is None or time > books.marked_at:
             # Prices alone need not outlive a loss of power: the next sync brings them again.
             self._commit([*events, e.Marked(now, changed)], durable=bool(events))
         self._controls.watch(now)
@@ -169,14 +235,50 @@ class Account:
 
     def cancel(self, client_order_id: str) -> OrderReport:
         """Ask the venue to cancel what is left of an order; a finished one is reported as it stands."""
-        order = self._books.order(client_order_id)
-        if order.status.is_open and order.status is not OrderStatus.PENDING_CANCEL:
-            now = self._now()
-            self._commit([e.PendingCancel(now, client_order_id)])
-            outcome = self._link.cancel(client_order_id, now)
-            if outcome is not None:
-                self._commit([outcome])
+        if self.begin_cancel(client_order_id):
+            outcome = None
+            try:
+                outcome = self.ask_cancel(client_order_id)
+            finally:
+                self.end_cancel(client_order_id, outcome)
         return report(self._books.orders[client_order_id])
+
+    def begin_cancel(self, client_order_id: str) -> bool:
+        """Journal that the venue is to be asked; False where there is nothing to ask, or the order is in flight."""
+        status = self._books.order(client_order_id).status
+        self._postponed.pop(client_order_id, None)
+        if not status.is_open or status is OrderStatus.PENDING_CANCEL or client_order_id in self._in_flight:
+            return False
+        self._commit([e.PendingCancel(self._now(), client_order_id)])
+        self._in_flight.add(client_order_id)
+        return True
+
+    def ask_cancel(self, client_order_id: str) -> e.OrderEvent | None:
+        """Ask the venue to cancel; None where the outcome is not known yet."""
+        return self._link.cancel(client_order_id, self._moment())
+
+    def end_cancel(self, client_order_id: str, outcome: e.OrderEvent | None) -> None:
+        """Journal what the venue said."""
+        self._in_flight.discard(client_order_id)
+        if outcome is not None:
+            self._commit(legal(self._books, [outcome]))
+
+    def hear(self, updates: Sequence[VenueUpdate]) -> bool:
+        """Take in what the venue has pushed; tell whether it was news. What concerns an order in flight waits."""
+        now = self._now()
+        events, self._unheard = heard(self._books, [*self._unheard, *updates], self._in_flight, now)
+        self._commit([*events, e.Marked(now, {})] if events else (), durable=bool(events))
+        if events:
+            self._controls.watch(now)
+        return bool(events)
+
+    def is_stopped(self, request: OrderRequest) -> bool:
+        """Whether a kill switch or the breaker keeps an order from the venue."""
+        return bool(self._books.halts or self._books.tripped) and self._controls.is_stopped(request)
+
+    def enforce(self) -> None:
+        """Cancel what must not work."""
+        self._controls.watch(self._now())
 
     def cancel_all(self) -> list[OrderReport]:
         """Ask the venue to cancel every open order."""
@@ -185,6 +287,10 @@ class Account:
     def reconcile(self) -> Reconciliation:
         """Take in all news, then compare with the venue; each difference is named."""
         self.sync(self._now(), {})
+        return self.compare()
+
+    def compare(self) -> Reconciliation:
+        """Compare the books as they are with the venue."""
         return reconcile(self.name, self._books, self._broker, self._books.now)
 
     def halt(self, scope: str | Sequence[str], who: str, reason: str) -> list[OrderReport]:
@@ -211,6 +317,16 @@ class Account:
     def revert_limits(self, names: Sequence[str], who: str, reason: str) -> RiskLimits:
         """Put limits back to what the configuration says; no names: all of them."""
         return self._controls.revert_limits(names, who, reason, self._now())
+
+    @property
+    def in_flight(self) -> Set[str]:
+        """Ids of orders about which the venue is being told or asked."""
+        return self._in_flight
+
+    @property
+    def postponed(self) -> list[str]:
+        """Ids of orders whose cancel the account has decided and left to its caller."""
+        return list(self._postponed)
 
     @property
     def books(self) -> Books:
@@ -244,35 +360,35 @@ class Account:
 
     def close(self) -> None:
         """Close the journal; the venue is its owner's."""
+        with suppress(FencedError):
+            self._commit([], durable=False)
         self._journal.close()
 
     def _now(self) -> datetime:
         """Time of the call; never before the last event, so that the journal reads in order."""
-        now = max(self._clock(), self._books.time)
-        self._books.now = now
+        self._books.now = now = self._moment()
         return now
 
     def _commit(self, events: Sequence[e.Event], *, durable: bool = True) -> None:
-        """Write events, then fold them in: the journal is never behind the state."""
-        self._journal.append(events, durable=durable)
+        """Write events, then fold them in: the journal is behind the state by acknowledgements alone."""
+        self._journal.append([*self._unwritten, *events], durable=durable)
+        self._unwritten.clear()
         for event in events:
             self._books.apply(event)
 
-    def _settle_doubts(self, now: datetime) -> None:
-        """Ask the venue for every order whose fate there is unknown."""
-        orders = [self._books.orders[client_order_id] for client_order_id in self._books.open]
-        orders = [order for order in orders if order.status in DOUBTFUL]
-        if not orders:
-            return
-        # Settling may send, and a writer that has been replaced must not.
-        self._journal.confirm()
-        sent = units([order.request for order in orders if order.status is OrderStatus.SUBMITTED])
-        together = [[self._books.orders[request.client_order_id] for request in unit] for unit in sent]
-        asked = [[order] for order in orders if order.status is not OrderStatus.SUBMITTED] + together
-        outcomes: list[e.OrderEvent] = []
-        for group in asked:
-            outcomes += self._link.settle(group, now, send=self._still_wanted(group, now))
-        self._commit(legal(self._books, outcomes))
+    def _moment(self) -> datetime:
+        """Time of a call that changes nothing here."""
+        return max(self._clock(), self._books.time)
+
+    def _postpone(self, client_order_id: str) -> OrderReport:
+        self._postponed[client_order_id] = None
+        return report(self._books.orders[client_order_id])
+
+    def _heed(self, inquiry: Inquiry, answers: Answers) -> list[e.Event]:
+        """Fold in what became of orders in doubt; return the other events of the answers."""
+        self.drop(inquiry)
+        self._commit(legal(self._books, answers.settled))
+        return news(self._books, answers, self._in_flight)
 
     def _still_wanted(self, orders: Sequence[Order], now: datetime) -> bool:
         """Whether orders that never reached the venue may still go there: not once stopped, nor after a while."""

@@ -25,7 +25,7 @@ from nt_ray.trading import events as e
 from nt_ray.trading.ledger import Ledger
 from nt_ray.trading.lifecycle import apply, open_order
 from nt_ray.trading.lots import QUANTUM, ZERO, LotMethod
-from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
+from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus, Side
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -72,7 +72,7 @@ class Books:
         """By limit, the change that is in force."""
         self.denials: Counter[str] = Counter()
         self._since_mark = 0
-        self._resting: dict[str, dict[str, None]] = {}
+        self._resting: dict[Side, dict[str, dict[str, None]]] = {side: {} for side in Side}
         self._pending: dict[str, Order] = {}
         self._sent: dict[Content, datetime] = {}
         self._reserved: dict[Content, datetime] = {}
@@ -115,9 +115,9 @@ class Books:
         """Whether an order with this id exists."""
         return client_order_id in self.orders
 
-    def resting(self, symbol: str) -> list[Order]:
-        """Orders in a symbol that the venue may hold, in order of entry."""
-        ids = self._resting.get(symbol)
+    def resting(self, symbol: str, side: Side) -> list[Order]:
+        """Orders in a symbol, of one side, that the venue may hold, in order of entry."""
+        ids = self._resting[side].get(symbol)
         return [self.orders.get(i) or self._pending[i] for i in ids] if ids else []
 
     def last_sent(self, what: Content) -> datetime | None:
@@ -148,7 +148,7 @@ class Books:
             self.claims.leave(request, self._known)
             del self._pending[request.client_order_id]
             self._reserved.pop(content(request), None)
-            del self._resting[request.symbol][request.client_order_id]
+            del self._resting[request.side][request.symbol][request.client_order_id]
             self.flow.unsent(request.strategy, 1)
         self.claims.changed.clear()
 
@@ -248,7 +248,7 @@ class Books:
     def _close(self, order: Order) -> None:
         """Release what an order no longer holds."""
         del self.open[order.request.client_order_id]
-        del self._resting[order.request.symbol][order.request.client_order_id]
+        del self._resting[order.request.side][order.request.symbol][order.request.client_order_id]
         self.claims.count(order, self.orders, self.exposure)
 
     def _reserve_money(self) -> None:
@@ -262,11 +262,11 @@ class Books:
 
     def _protect(self, symbol: str) -> None:
         """Tell the exposure which stops work in a symbol."""
-        stops = [o for o in self.resting(symbol) if o.request.stop_price is not None]
+        stops = [o for side in Side for o in self.resting(symbol, side) if o.request.stop_price is not None]
         self.exposure.protect(symbol, (protection(o.request, o.remaining) for o in stops))
 
     def _rest(self, request: OrderRequest) -> None:
-        self._resting.setdefault(request.symbol, {})[request.client_order_id] = None
+        self._resting[request.side].setdefault(request.symbol, {})[request.client_order_id] = None
 
     def _refused(self, event: e.RequestRefused) -> None:
         self.denials[event.rule] += 1

@@ -4,7 +4,7 @@ Orders with real money need two consents: `live = true` in the settings and `liv
 command line. Without both a live host is not even connected to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,7 @@ from nt_ray.config.venues import Venue
 from nt_ray.errors import ConfigError
 from nt_ray.market.bars import Instrument
 from nt_ray.storage.journal import Journal
-from nt_ray.storage.opening import open_journal, opened
+from nt_ray.storage.opening import in_schema, open_journal, opened
 from nt_ray.trader.account import Account
 from nt_ray.trader.books import Books
 from nt_ray.trader.checkpoint import Checkpoints
@@ -47,13 +47,28 @@ class Connection:
     def account(self, symbols: Sequence[str] = ()) -> Account:
         """Open the account, which recovers and fences off any other copy, and mark these symbols and its positions."""
         wanted = sorted({*symbols, *self.broker.positions()})
-        account = self._open(wanted)
-        account.sync(datetime.now(UTC), {symbol: self.price(symbol) for symbol in wanted})
+        account = self.open(wanted, lambda: datetime.now(UTC))
+        account.sync(datetime.now(UTC), self.prices(wanted))
         return account
 
-    def price(self, symbol: str) -> Decimal:
-        """Price of the last trade, in whole ticks."""
-        return Decimal(repr(self._data.latest_trade(symbol).price)).quantize(TICK)
+    def open(self, symbols: Sequence[str], clock: Callable[[], datetime], *, postpone_cancels: bool = False) -> Account:
+        """Open the account over these symbols, not marked yet; its first deposit is the venue's cash."""
+        instruments = [self._instrument(symbol) for symbol in symbols]
+        account = Account(
+            self.name, self._journal(), self.broker, risk_limits(self._settings), instruments, clock,
+            self._settings.account.currency, postpone_cancels=postpone_cancels,
+        )  # fmt: skip
+        money = self.broker.account()
+        if not account.books.deposits:
+            account.deposit(money.cash)
+        return account
+
+    def prices(self, symbols: Sequence[str]) -> dict[str, Decimal]:
+        """Prices of the last trades, in whole ticks."""
+        if not symbols:
+            return {}
+        trades = self._data.latest_trades(symbols)
+        return {symbol: Decimal(repr(trade.price)).quantize(TICK) for symbol, trade in trades.items()}
 
     def close(self) -> None:
         """Let go of the venue."""
@@ -67,18 +82,6 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _open(self, symbols: Sequence[str]) -> Account:
-        instruments = [self._instrument(symbol) for symbol in symbols]
-        limits = risk_limits(self._settings)
-        account = Account(
-            self.name, self._journal(), self.broker, limits, instruments, lambda: datetime.now(UTC),
-            self._settings.account.currency,
-        )  # fmt: skip
-        money = self.broker.account()
-        if not account.books.deposits:
-            account.deposit(money.cash)
-        return account
 
     def _journal(self) -> Journal:
         if isinstance(self._where, Path):
@@ -128,5 +131,5 @@ def is_real_money(settings: Settings, name: str) -> bool:
 
 def journal_of(settings: Settings, name: str) -> str | Path:
     """Where the journal of an account at a real venue lies."""
-    where = settings.brokers.table(name).journal
-    return settings.state / f"{name}.sqlite" if where is None else where.get_secret_value()
+    database = settings.account.journal
+    return settings.state / f"{name}.sqlite" if database is None else in_schema(database.get_secret_value(), name)

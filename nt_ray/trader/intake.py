@@ -28,6 +28,26 @@ class Prepared:
     refused: Mapping[int, OrderReport]
     to_send: tuple[Unit, ...]
 
+    @property
+    def sent(self) -> list[str]:
+        """Ids of what the venue must get."""
+        return [request.client_order_id for unit in self.to_send for request in unit]
+
+    def split(self, sizes: Sequence[int]) -> list["Prepared"]:
+        """Give several callers, whose requests stand behind each other, their own parts; a unit is its first's."""
+        parts, first = [], 0
+        owners: dict[str, int] = {}
+        for number, size in enumerate(sizes):
+            for request in self.requests[first : first + size]:
+                owners.setdefault(request.client_order_id, number)
+            refused = {i - first: told for i, told in self.refused.items() if first <= i < first + size}
+            parts.append((self.requests[first : first + size], refused))
+            first += size
+        return [
+            Prepared(requests, refused, tuple(u for u in self.to_send if owners[u[0].client_order_id] == number))
+            for number, (requests, refused) in enumerate(parts)
+        ]
+
 
 class Intake:
     """One batch of requests on its way through the gate."""
@@ -39,6 +59,7 @@ class Intake:
         self._now = now
         self._waiting: list[OrderRequest] = []
         self._reserved: list[OrderRequest] = []
+        self._replaced: set[str] = set()
         self.events: list[e.Event] = []
 
     def take(self, requests: Sequence[OrderRequest]) -> Prepared:
@@ -74,7 +95,10 @@ class Intake:
         for place, request in enumerate(unit):
             denial = self._denial(request, unit)
             if denial is not None:
+                self._replaced.difference_update(earlier.replaces for earlier in unit[:place])
                 break
+            if request.replaces:
+                self._replaced.add(request.replaces)
             if place + 1 < len(unit):
                 self._reserve(request)
         if len(unit) > 1:
@@ -109,6 +133,8 @@ class Intake:
     def _not_replaceable(self, request: OrderRequest) -> Denial | None:
         old = self._books.orders.get(request.replaces)
         status = "unknown" if old is None else old.status
+        if request.replaces in self._replaced:
+            status = OrderStatus.PENDING_REPLACE
         if old is not None and (status in (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)):
             alike = (old.request.symbol, old.request.side) == (request.symbol, request.side)
             if alike:

@@ -65,14 +65,18 @@ class RoutingTable:
 
         `held` gives the signed position by account.
         """
-        able = [a for a in self.shares if a in self.reachable and self.facts.get(a, _UNKNOWN).trades(asset_class)]
+        able = self.able(asset_class)
         if not able:
             return []
         if self.policy is RoutingPolicy.SHARES:
             return _towards(self._targets(able, lots, held), lots, held)
-        return _best_first(sorted(able, key=self._rank), lots, held)
+        return _best_first(sorted(able, key=self.rank), lots, held)
 
-    def _rank(self, account: str) -> tuple[Decimal | float, Decimal | float]:
+    def able(self, asset_class: AssetClass) -> list[str]:
+        """Accounts that can be reached and trade a class, in order of preference."""
+        return [a for a in self.shares if a in self.reachable and self.facts.get(a, _UNKNOWN).trades(asset_class)]
+
+    def rank(self, account: str) -> tuple[Decimal | float, Decimal | float]:
         """Sort key, best first; equals stay in order of preference."""
         facts = self.facts.get(account, _UNKNOWN)
         cheap = (facts.cost_bps, facts.latency_ms)

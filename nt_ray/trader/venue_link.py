@@ -1,29 +1,21 @@
 """An account's link to its venue: what it asks there, turned into events for the journal.
 
-It sends, replaces, cancels, looks up orders in doubt and collects what is new. It decides nothing about money and
-writes nothing; whatever it learns comes back as events that are legal for the orders as they stand, so that
-no answer of a venue can spoil the journal. A venue that cannot be reached gives no events; what is in doubt
-stays in doubt.
+It sends, replaces, cancels, looks up orders in doubt and collects what is new (`nt_ray.trader.news`). It decides
+nothing about money, writes nothing and reads no books. A venue that cannot be reached gives no events; what is in
+doubt stays in doubt.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from nt_ray.brokers.base import AmbiguousError, Broker, NotSentError, OrderRejectedError, ReplaceKind, VenueOrder
-from nt_ray.trader.books import Books
+from nt_ray.trader.news import Answers, Inquiry, arrived, left_open, refusals
 from nt_ray.trading import events as e
-from nt_ray.trading.lifecycle import apply
-from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
-
-_LATE: Final = timedelta(minutes=1)
-"""How much older than the newest booked execution one that a venue reports late may be."""
+from nt_ray.trading.orders import Order, OrderRequest, OrderStatus
 
 _SILENT: Final = (NotSentError, AmbiguousError)
 """The venue gave no answer."""
-
-DOUBTFUL: Final = (OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL)
-"""States of orders of which the venue must be asked; one that is to be replaced is settled with its replacement."""
 
 
 class VenueLink:
@@ -67,7 +59,7 @@ class VenueLink:
             else:
                 answers = self._broker.submit_linked(requests)
         except (NotSentError, OrderRejectedError) as error:
-            return _refusals(requests, str(error), now, not_sent=isinstance(error, NotSentError))
+            return refusals(requests, str(error), now, not_sent=isinstance(error, NotSentError))
         except AmbiguousError:
             return []
         return [
@@ -105,105 +97,27 @@ class VenueLink:
             requests = [order.request for order in orders]
             if send:
                 return self.send(requests, now)
-            return _refusals(requests, "It never reached the venue and is too late now.", now, not_sent=True)
+            return refusals(requests, "It never reached the venue and is too late now.", now, not_sent=True)
         events: list[e.OrderEvent] = []
         for order, answer in zip(orders, found, strict=True):
             if answer is not None:
-                events += _arrived(order.request, answer, now)
+                events += arrived(order.request, answer, now)
         return events
 
-    def news(self, books: Books, now: datetime) -> list[e.Event]:
-        """Executions and endings that the books do not have yet, in the order in which they apply."""
-        since = max((fill.time - _LATE for fill in books.fills[-1:]), default=None)
+    def ask(self, inquiry: Inquiry) -> Answers:
+        """Ask all of an inquiry; executions first, so that none is missed of an order that has ended."""
+        now = inquiry.time
+        settled = [event for doubt in inquiry.doubts for event in self.settle(doubt.orders, now, send=doubt.may_send)]
         try:
-            fills = self._broker.fills(since)
-            orders, events = _new_fills(books, fills, now)
-            left = [o for o in _open(books, orders) if o.status is not OrderStatus.SUBMITTED]
-            if left:
-                events.extend(self._endings(left, now))
-        except _SILENT:
-            return []
-        return events
+            fills = self._broker.fills(inquiry.since)
+            left = left_open(inquiry, settled, fills)
+            working = {o.client_order_id for o in self._broker.open_orders()} if left else set()
+            asked = [self._broker.order(client_order_id) for client_order_id in left if client_order_id not in working]
+        except _SILENT as error:
+            return Answers(now, settled, silence=str(error))
+        return Answers(now, settled, fills, [found for found in asked if found is not None])
 
     def _settle_cancel(self, client_order_id: str, found: VenueOrder | None, now: datetime) -> e.OrderEvent | None:
         if found is not None:
             return self.cancel(client_order_id, now) if found.status.is_open else None
         return e.OrderCanceled(now, client_order_id) if self._capabilities.lookup_proves_absence else None
-
-    def _endings(self, orders: Iterable[Order], now: datetime) -> list[e.Event]:
-        """Events of orders that the venue no longer works."""
-        working = {o.client_order_id for o in self._broker.open_orders()}
-        events: list[e.Event] = []
-        for order in orders:
-            client_order_id = order.request.client_order_id
-            found = None if client_order_id in working else self._broker.order(client_order_id)
-            if found is None:
-                continue
-            if found.status is OrderStatus.CANCELED:
-                events.append(e.OrderCanceled(now, client_order_id))
-            elif found.status is OrderStatus.EXPIRED:
-                events.append(e.OrderExpired(now, client_order_id))
-            elif found.status is OrderStatus.REPLACED:
-                events.append(e.OrderReplaced(now, client_order_id, found.replaced_by))
-            elif found.status is OrderStatus.REJECTED and order.status is OrderStatus.ACCEPTED:
-                events.append(e.OrderRejected(now, client_order_id, "The venue rejected the order."))
-        return events
-
-
-def _refusals(requests: Sequence[OrderRequest], reason: str, now: datetime, *, not_sent: bool) -> list[e.OrderEvent]:
-    """Tell of orders that the venue does not hold; one that was to be replaced works on."""
-    events: list[e.OrderEvent] = []
-    for request in requests:
-        if request.replaces:
-            events.append(e.ReplaceRejected(now, request.replaces, reason))
-        events.append(e.OrderRejected(now, request.client_order_id, reason, not_sent=not_sent))
-    return events
-
-
-def _arrived(request: OrderRequest, found: VenueOrder, now: datetime) -> list[e.OrderEvent]:
-    """Tell of an order in doubt that the venue knows."""
-    if found.status is OrderStatus.REJECTED:
-        return _refusals([request], "The venue rejected the order.", now, not_sent=False)
-    accepted = e.OrderAccepted(now, request.client_order_id, found.venue_order_id)
-    if request.replaces:
-        return [e.OrderReplaced(now, request.replaces, request.client_order_id), accepted]
-    return [accepted]
-
-
-def legal(books: Books, events: Iterable[e.OrderEvent]) -> list[e.OrderEvent]:
-    """Leave out what a replaced order can no longer be told: it may have ended while its replacement was in doubt."""
-    kept = []
-    for event in events:
-        status = books.order(event.client_order_id).status
-        if isinstance(event, e.ReplaceRejected) and status is not OrderStatus.PENDING_REPLACE:
-            continue
-        if isinstance(event, e.OrderReplaced) and status.is_final:
-            continue
-        kept.append(event)
-    return kept
-
-
-def _new_fills(books: Books, fills: Iterable[Fill], now: datetime) -> tuple[dict[str, Order], list[e.Event]]:
-    """Rehearse fills: the orders they change, the events of new ones; raises for an illegal one.
-
-    Executions of orders that did not pass through this account stop nothing; a reconciliation names them.
-    """
-    changed: dict[str, Order] = {}
-    events: list[e.Event] = []
-    for fill in fills:
-        if not books.knows(fill.client_order_id):
-            continue
-        before = changed.get(fill.client_order_id) or books.order(fill.client_order_id)
-        event = e.OrderFilled(now, fill)
-        after = apply(before, event)
-        if after is not before:
-            books.ledger.admit(fill)
-            changed[fill.client_order_id] = after
-            events.append(event)
-    return changed, events
-
-
-def _open(books: Books, changed: dict[str, Order]) -> list[Order]:
-    """Orders that would still be open after the rehearsal."""
-    orders = (changed.get(client_order_id) or books.orders[client_order_id] for client_order_id in books.open)
-    return [order for order in orders if order.status.is_open]

@@ -7,6 +7,7 @@ from polars.testing import assert_frame_equal
 
 from actors.sweep import RaySweep
 from jobs import cli
+from jobs import sweep as job
 from nt_ray.backtest.sweep import Grid, SweepPlan, sweep
 from nt_ray.backtest.sweep.engine import conduct
 from nt_ray.backtest.sweep.store import SweepStore
@@ -69,10 +70,24 @@ def test_the_command_ranks_continues_and_writes_a_folder(tmp_path: Path, capsys:
         "chunks",
         "results.parquet",
         "summary.json",
+        "sweep.html",
         "sweep.json",
     ]
     assert cli.main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["best"] == first["best"]
+    # Neither threads nor the workers of Ray change a result.
+    assert cli.main([*arguments, "--ray", "--no-resume"]) == 0
+    assert json.loads(capsys.readouterr().out)["best"] == first["best"]
+
+
+def test_where_no_ray_is_named_the_command_starts_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(job, "prepare", lambda _: pytest.fail("Ray was prepared"))
+    arguments = f"sweep sma_cross --param fast=5,10 --symbols KO --runs {tmp_path} --json --no-progress".split()
+    assert cli.main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["runs"] == 2
 
 
 @pytest.mark.parametrize(

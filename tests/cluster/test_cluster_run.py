@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nt_ray.config import load_settings
+from nt_ray.trader.chaos.run_audit import audit_run
 from nt_ray.trader.facade import NeuralTrader
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -29,14 +30,28 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         return dict(trader.execute_strategy().summary)
 
 
-def test_a_submitted_job_on_three_nodes_trades_as_one_process_does(
-    three_nodes, tmp_path: Path, undisturbed: dict[str, object]
-) -> None:
+def test_a_submitted_job_on_three_nodes_trades_as_one_process_does(three_nodes, tmp_path: Path) -> None:
+    # Nodes unpack the job's files and compile what it needs anew, so it is a small one.
+    small = {"data.start": "2006-01-01", "data.end": "2009-12-31", "strategies.enabled": "momentum"}
+    options = ["--json", "--no-progress", "--hosts", "4", *(f"--set={key}={value}" for key, value in small.items())]
+    with NeuralTrader(load_settings(None, {**small, "runs": str(tmp_path / "undisturbed")}, environ={})) as trader:
+        undisturbed = trader.execute_strategy().summary
     runs = tmp_path / "runs"
     ray = str(Path(sys.executable).with_name("ray"))
     command = [ray, "job", "submit", "--address", three_nodes.dashboard, "--working-dir", str(REPOSITORY)]
     excludes = json.dumps({"excludes": [".venv*", ".git", "runs", "*.sqlite"]})
-    entry = [sys.executable, "-m", "jobs.trade", *OPTIONS, "--runs", str(runs), "--hosts", "4"]
+    entry = [
+        sys.executable,
+        "-m",
+        "jobs.trade",
+        *options,
+        "--json",
+        "--no-progress",
+        "--runs",
+        str(runs),
+        "--hosts",
+        "4",
+    ]
     done = submit([*command, "--runtime-env-json", excludes, "--", *entry])
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     summary = json.loads((runs / "latest" / "summary.json").read_text())
@@ -144,3 +159,4 @@ def assert_venue_and_journal_agree(folder: Path, account: str) -> None:
     assert len({f.execution_id for f in executions}) == len(executions) == trades.height
     booked = sorted((r["client_order_id"], Decimal(r["quantity"])) for r in trades.iter_rows(named=True))
     assert booked == sorted((f.client_order_id, f.quantity) for f in executions)
+    assert audit_run(folder, account).faults == ()

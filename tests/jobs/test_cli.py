@@ -157,7 +157,7 @@ def test_the_examples_of_the_help_parse(trade: FakeTrade, capsys: pytest.Capture
     Path("runs/latest/settings.toml").write_text("seed = 1")
     text = answer(capsys, "run", "--help")[1].split("Options:")[0]
     examples = [shlex.split(line) for line in text.splitlines() if line.strip().startswith("nt-ray ")]
-    assert len(examples) == 5
+    assert len(examples) == 7
     for example in examples:
         assert cli.main(example[1:]) == 0, example
     assert len(trade.calls) == 5

@@ -8,7 +8,7 @@ import pytest
 
 from jobs import cli
 from nt_ray.config import load_settings
-from nt_ray.strategies.registry import STRATEGIES, find
+from nt_ray.strategies.registry import ORDER_STRATEGIES, STRATEGIES, find
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "strategies.md").read_text(encoding="utf-8")
 
@@ -49,7 +49,7 @@ def test_every_python_example_of_the_page_runs(folder: Path, capsys: pytest.Capt
 
 def test_every_command_of_the_page_runs(folder: Path, capsys: pytest.CaptureFixture[str], ray_cluster: None) -> None:
     commands = [line for block in blocks("console") for line in block.splitlines()]
-    assert len(commands) == 6
+    assert len(commands) == 7
     for command in commands:
         code, out, err = answer(capsys, command.removeprefix("nt-ray "))
         assert (code, err) == (0, ""), command
@@ -81,7 +81,7 @@ def test_list_and_show_say_what_the_registry_knows(capsys: pytest.CaptureFixture
     code, out, _ = answer(capsys, "strategies list --json")
     listed = json.loads(out)
     assert code == 0
-    assert [s["name"] for s in listed] == [s.name for s in STRATEGIES]
+    assert [s["name"] for s in listed] == [s.name for s in (*STRATEGIES, *ORDER_STRATEGIES)]
     assert next(s for s in listed if s["name"] == "sentiment")["inputs"] == ["score"]
     shown = json.loads(answer(capsys, "strategies show pairs_trading --json")[1])
     assert [p["name"] for p in shown["parameters"]] == [p.name for p in find("pairs").parameters]

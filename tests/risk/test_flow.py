@@ -18,7 +18,8 @@ def test_a_window_counts_what_a_list_of_times_counts(gaps: list[int], most: int,
         flow.filled("a", now)
     since = now - timedelta(seconds=age)
     younger = sum(time > since for time in times)
-    assert flow.is_busy("a", most, since) == flow.is_busy("", most, since) == (younger >= most)
+    window = timedelta(seconds=age)
+    assert flow.is_busy("a", most, now, window) == flow.is_busy("", most, now, window) == (younger >= most)
     assert flow.is_repeating("a", most, since) == (younger > most)
 
 
@@ -27,10 +28,10 @@ def test_what_was_only_reserved_is_taken_back() -> None:
     flow.sent("a", NOW)
     flow.sent("a", NOW)
     flow.unsent("a", 1)
-    before = NOW - timedelta(seconds=1)
-    assert flow.is_busy("a", 1, before)
-    assert not flow.is_busy("a", 2, before)
-    assert not flow.is_busy("", 2, before)
+    second = timedelta(seconds=1)
+    assert flow.is_busy("a", 1, NOW, second)
+    assert not flow.is_busy("a", 2, NOW, second)
+    assert not flow.is_busy("", 2, NOW, second)
 
 
 def test_executions_count_anew_after_a_restart() -> None:

@@ -53,8 +53,8 @@ class View:
             return BreakerState.CLOSED
         return BreakerState.OPEN if self.open else BreakerState.HALF_OPEN
 
-    def resting(self, symbol: str) -> list[Order]:
-        return [o for o in self.orders if o.request.symbol == symbol]
+    def resting(self, symbol: str, side: Side) -> list[Order]:
+        return [o for o in self.orders if (o.request.symbol, o.request.side) == (symbol, side)]
 
     def __post_init__(self) -> None:
         self.exposure.mark({"KO": Decimal(50), "PEP": Decimal(100)})

@@ -88,6 +88,8 @@ def test_an_agent_that_raises_is_silent_for_its_block_and_the_others_do_not_noti
     assert set(during.agents) == {1, 2}
     assert [s.agent for s in silent] == [0]
     assert "this bar breaks me" in silent[0].reason
+    # Its state counts bars, and the 25th is bar 24.
+    assert (silent[0].bar, silent[0].symbol) == (24, 0)
     alone, _ = AgentGroup([AgentSpec(0, "c", "drift", (2, 3), (1.0,))], values, find).opinions(20, 30)
     assert np.array_equal(during.targets[:, 1:], alone.targets)
 
@@ -119,6 +121,23 @@ def test_numbers_out_of_range_silence_an_agent_with_the_reason(values, find, tar
     assert set(opinions.agents) == {1}
     assert len(silent) == 1
     assert fault in silent[0].reason
+
+
+def test_a_fault_is_placed_at_its_first_bar_and_symbol_wherever_the_block_begins(values, find):
+    values = np.array(values)
+    values[30:, 4] = np.nan
+    specs = [AgentSpec(0, "g", "gap", (0, 1, 2, 4), (5.0,)), AgentSpec(1, "d", "drift", (3, 5), (1.0,))]
+    for start in (0, 7, 30):
+        opinions, silent = AgentGroup(specs, values, find).opinions(start, 40)
+        assert set(opinions.agents) == {1}
+        assert [(s.agent, s.bar, s.symbol, s.reason) for s in silent] == [(0, 30, 2, "target nan is outside [-1, 1]")]
+
+
+def test_of_several_symbols_the_one_whose_step_raises_is_named(values, find):
+    falling = np.flatnonzero(np.diff(values[:, :, 3], axis=0)[:, [1, 3]].min(axis=1) < 0.0)[0] + 1
+    expected = next(c for c in (1, 3) if values[falling, c, 3] < values[falling - 1, c, 3])
+    _, silent = AgentGroup([AgentSpec(0, "t", "touchy", (1, 3), (5.0,))], values, find).opinions(0, 40)
+    assert [(s.bar, s.symbol) for s in silent] == [(falling, expected)]
 
 
 def test_a_target_without_confidence_may_be_anything_and_abstains(values, find):

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nt_ray.errors import SwarmError
-from nt_ray.swarm.failures import SwarmSetupError
+from nt_ray.swarm.failures import AgentFaultError, SwarmSetupError
 from nt_ray.swarm.hedge import Hedge
 from nt_ray.swarm.in_process import Fault, InProcessTransport
 from nt_ray.swarm.messages import AgentSpec
@@ -138,6 +138,15 @@ def test_below_quorum_the_decision_is_hold(values, find, topology, quorum, held)
     assert decision.stats.silent == 1
     assert swarm.stats.silent_rounds.tolist() == [0, 0, 1, 0]
     assert "gone fishing" in swarm.stats.faults[2].reason
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_a_fault_may_stop_the_swarm_before_it_decides(values, find, topology):
+    swarm = steady_swarm(values, find, [0.5] * 4, topology=topology, hosts=2, plain={2: Broken()}, on_fault="stop")
+    with pytest.raises(AgentFaultError, match="Agent 2 is at fault at bar 3: RuntimeError: gone fishing") as caught:
+        swarm.decide(3, 5)
+    assert [(f.agent, f.bar) for f in caught.value.faults] == [(2, 3)]
+    assert swarm.stats.decisions == 0
 
 
 def test_nobody_answering_holds_everything(values, find):

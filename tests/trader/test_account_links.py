@@ -198,6 +198,16 @@ def test_a_replacement_is_judged_without_the_order_it_replaces(machine: Machine)
     machine.check_held()
 
 
+def test_of_two_replacements_of_one_order_in_a_batch_the_second_is_denied(machine: Machine) -> None:
+    machine.account.submit([order("a", quantity=5, **limit("8"))])
+    both = [order(name, quantity=5, **limit("9"), replaces="a") for name in ("b", "c")]
+    assert [told.rule for told in machine.account.submit(both)] == ["", "replace"]
+    machine.close()
+    machine.open()
+    assert machine.states("a", "b", "c") == ["replaced", "accepted", "denied"]
+    machine.check_held()
+
+
 def test_a_refused_replacement_leaves_the_order_at_work(machine: Machine) -> None:
     machine.account.submit(bracket())
     machine.play(1)

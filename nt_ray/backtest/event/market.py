@@ -19,6 +19,9 @@ from nt_ray.errors import BadInputError
 from nt_ray.market.bars import BarPanel, Instrument
 from nt_ray.types import QUANTA_PER_UNIT, BoolArray, FloatArray, IntArray
 
+WHOLE_BPS = 10_000
+"""Basis points of the whole notional."""
+
 
 class Path(IntEnum):
     """In which order a bar's prices are taken to have come."""
@@ -36,7 +39,8 @@ class Terms:
     costs: Costs = field(default_factory=Costs)
     """Commission, slippage in basis points, and the share of volume that all orders together may take of a bar."""
     maker_bps: Decimal | None = None
-    """Commission of orders that rested before they filled; None: as any other."""
+    """Commission of orders that rested before they filled; negative: a rebate, without a least commission; None: as any
+    other."""
     fee_per_order: Decimal = Decimal(0)
     """Currency units, charged with an order's first execution."""
     slippage_ticks: int = 0
@@ -55,7 +59,9 @@ class Terms:
     """Equity that holding takes, as a fraction of the position's value."""
 
     def __post_init__(self) -> None:
-        for name in ("maker_bps", "fee_per_order", "slippage_ticks", "quadratic_bps", "root_bps", "borrow_rate",
+        if self.maker_bps is not None and not -WHOLE_BPS < self.maker_bps < WHOLE_BPS:
+            raise BadInputError(f"Terms maker_bps={self.maker_bps} cannot be. Give -9999 to 9999; below 0 is a rebate.")
+        for name in ("fee_per_order", "slippage_ticks", "quadratic_bps", "root_bps", "borrow_rate",
                      "borrowable", "initial_margin", "maintenance_margin"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not 0 <= value < MILLION:
@@ -91,6 +97,7 @@ class FeeTier:
     traded: Decimal
     taker_bps: Decimal
     maker_bps: Decimal
+    """Negative: a rebate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -206,8 +213,12 @@ class Market:
         ]
         tiers = np.array(rows, dtype=np.int64).reshape(-1, 3)
         _require(
-            bool((tiers >= 0).all() and np.all(np.diff(tiers[:, 0]) > 0)),
-            "fee_tiers must rise in traded notional, without negative rates.",
+            bool((tiers[:, :2] >= 0).all() and np.all(np.diff(tiers[:, 0]) > 0)),
+            "fee_tiers must rise in traded notional, without negative rates of takers.",
+        )
+        _require(
+            bool((np.abs(tiers[:, 1:]) < WHOLE_BPS * 100).all()),
+            f"fee_tiers hold a rate of {WHOLE_BPS} bps or more, the whole notional. Give rates in basis points.",
         )
         return tiers
 

@@ -9,7 +9,7 @@
     [[fee_tiers]]
     traded = 1_000_000
     taker_bps = 0.4
-    maker_bps = 0.2
+    maker_bps = -0.2               # a rebate
     [currencies]                   # of instruments, where not the account's
     SAP = "EUR"
     [fx]                           # a rate, or rates from days on

@@ -8,10 +8,9 @@ import copy
 import inspect
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from importlib import import_module
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from nt_ray.backtest.event.market import Market
@@ -24,15 +23,12 @@ from nt_ray.portfolio.sizing import SizingParams
 from nt_ray.strategies import loader
 from nt_ray.strategies.base import Strategy
 from nt_ray.strategies.order_step import ORDER_STEP_SIGNATURE, OrderStrategy
-from nt_ray.strategies.registry import find
+from nt_ray.strategies.registry import find, find_orders
 from nt_ray.types import FloatArray
 
 Kind: TypeAlias = Literal["targets", "orders", "python"]
 OnRow: TypeAlias = Callable[[int, int], None]
 """Told how many rows are done, and of how many."""
-
-ORDER_STRATEGIES: Final = ("market_making_quotes",)
-"""Each names a module of `nt_ray.strategies` that holds `ORDER_STRATEGY`."""
 
 _EVERY: Final = 64
 """Rows between two words about progress."""
@@ -233,13 +229,12 @@ def runnable(name: str, values: Mapping[str, float]) -> Runnable:
             form = "step(state, bar, ticks, params, lots, account, orders, requests) -> int"
             step = loader.compiled(found.value.step, ORDER_STEP_SIGNATURE, "ORDER_STEP_SIGNATURE", form, found.place)
             own = found.value
-            strategy = OrderStrategy(own.name, own.summary, own.parameters, own.state_size, step)
+            strategy = replace(own, step=step)
             return OfOrders(strategy, strategy.vector(values), found.key)
         if _is_python(found.value):
             return _in_python(found, values)
-    elif (wanted := name.strip().lower().replace("-", "_")) in ORDER_STRATEGIES:
-        order_strategy: OrderStrategy = import_module(f"nt_ray.strategies.{wanted}").ORDER_STRATEGY
-        return OfOrders(order_strategy, order_strategy.vector(values), wanted)
+    elif (orders := find_orders(name)) is not None:
+        return OfOrders(orders, orders.vector(values), orders.name)
     targets = find(name)
     return OfTargets(targets, targets.vector(values))
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from nt_ray.backtest.measures.base import FRACTION, Measure, measured
 from nt_ray.backtest.measures.evidence import Evidence
+from nt_ray.backtest.metrics import compounded
 
 
 def _period_start(e: Evidence, unit: str) -> int:
@@ -47,7 +48,7 @@ def cagr_calendar(e: Evidence) -> float | None:
     if e.returns is None or e.years <= 0.0:
         return None
     exponent = math.log(e.equity[-1] / e.equity[0]) / e.years
-    return math.expm1(exponent) if exponent < 700.0 else None
+    return compounded(exponent)
 
 
 @measured("Mean return a year", FRACTION)

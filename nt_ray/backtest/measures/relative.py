@@ -6,6 +6,7 @@ import numpy as np
 
 from nt_ray.backtest.measures.base import FRACTION, RATIO, Measure, measured
 from nt_ray.backtest.measures.evidence import Evidence
+from nt_ray.backtest.metrics import compounded
 from nt_ray.types import BoolArray
 
 
@@ -74,10 +75,11 @@ def capture_ratio(e: Evidence) -> float | None:
 
 @measured("Excess growth", FRACTION)
 def excess_growth(e: Evidence) -> float | None:
-    """CAGR by bars less the benchmark's."""
+    """CAGR by bars less the benchmark's; None where either is beyond any number."""
     if e.metrics.cagr is None or e.market is None:
         return None
-    return e.metrics.cagr - math.expm1(float(np.mean(np.log1p(e.market))) * e.periods_per_year)
+    market = compounded(float(np.mean(np.log1p(e.market))) * e.periods_per_year)
+    return None if market is None else e.metrics.cagr - market
 
 
 def _capture(e: Evidence, bars: BoolArray) -> float | None:

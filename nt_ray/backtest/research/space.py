@@ -11,7 +11,7 @@ import numpy as np
 
 from nt_ray.backtest.research.problems import ResearchError
 from nt_ray.errors import StrategyError
-from nt_ray.strategies.base import Strategy
+from nt_ray.strategies.base import Strategy, no_parameter
 from nt_ray.types import FloatArray
 
 MAX_CANDIDATES = 1_000_000
@@ -51,7 +51,6 @@ def _check_each(strategy: Strategy, space: Mapping[str, Sequence[float]]) -> Non
     known = {name: p for p in strategy.parameters for name in (p.name, *p.aliases)}
     for name, values in space.items():
         if name not in known:
-            listed = ", ".join(p.name for p in strategy.parameters)
-            raise StrategyError(f"{strategy.name} has no parameter {name!r}. It has: {listed}.")
+            raise StrategyError(no_parameter(strategy.name, name, strategy.parameters, strategy.foreign))
         for value in values:
             known[name].check(value)

@@ -13,7 +13,7 @@ import numpy as np
 
 from nt_ray.backtest.assignment import Stretch, Term, assignments, counted
 from nt_ray.errors import StrategyError
-from nt_ray.strategies.base import Parameter, Strategy
+from nt_ray.strategies.base import Parameter, Strategy, no_parameter
 
 Values = dict[str, float]
 """Parameters of one candidate by name; those left out have the strategy's default."""
@@ -97,7 +97,9 @@ class SearchSpace:
             )
         for name, domain in self.domains.items():
             if name not in known:
-                raise SpaceError(f"{self.strategy.name} has no parameter {name!r}. It has: {', '.join(known)}.")
+                raise SpaceError(
+                    no_parameter(self.strategy.name, name, self.strategy.parameters, self.strategy.foreign)
+                )
             for end in domain.values if isinstance(domain, Choice) else domain.ends:
                 known[name].check(end)
 
@@ -132,8 +134,7 @@ def parse_space(strategy: Strategy, texts: Sequence[str]) -> SearchSpace:
     domains: dict[str, Domain] = {}
     for name, terms in assignments(texts).items():
         if name not in known:
-            listed = ", ".join(p.name for p in strategy.parameters)
-            raise SpaceError(f"{strategy.name} has no parameter {name!r}. It has: {listed}.")
+            raise SpaceError(no_parameter(strategy.name, name, strategy.parameters, strategy.foreign))
         parameter = known[name]
         if parameter.name in domains:
             raise SpaceError(f"--param {name} is given twice, under two names. Give each parameter once.")

@@ -42,15 +42,28 @@ def note(fills: IntArray, count: int, row: int, column: int, filled: int, notion
 
 
 @njit(forceinline=True)
+def add(change: float, returns: float, squares: float, downside: float) -> tuple[float, float, float]:
+    """Take in the return of a bar: the last three arguments afterwards."""
+    loss = min(change, 0.0)
+    return returns + change, squares + change * change, downside + loss * loss
+
+
+@njit(forceinline=True)
+def deepen(value: float, peak: float, drawdown: float) -> tuple[float, float]:
+    """Take in the equity after a bar: the last two arguments afterwards."""
+    if value > peak:
+        peak = value
+    elif value < peak * (1.0 + drawdown):
+        drawdown = value / peak - 1.0
+    return peak, drawdown
+
+
+@njit(forceinline=True)
 def observe(
     equity: int, previous: float, peak: float, returns: float, squares: float, downside: float, drawdown: float
 ) -> tuple[float, float, float, float, float, float]:
     """Take in the equity after a bar: the last six arguments afterwards."""
     value = float(equity)
-    change = value / previous - 1.0
-    loss = min(change, 0.0)
-    if value > peak:
-        peak = value
-    elif value < peak * (1.0 + drawdown):
-        drawdown = value / peak - 1.0
-    return value, peak, returns + change, squares + change * change, downside + loss * loss, drawdown
+    returns, squares, downside = add(value / previous - 1.0, returns, squares, downside)
+    peak, drawdown = deepen(value, peak, drawdown)
+    return value, peak, returns, squares, downside, drawdown

@@ -4,12 +4,19 @@ With it any mean of any length is one subtraction, whatever the combination. Sum
 very votes of `strategies/sma_cross.py`, ties included.
 """
 
+from typing import Final
+
 import numpy as np
 from numba import boolean, float64, int64, njit, types, void
 
 from nt_ray.strategies import sma_cross
 from nt_ray.strategies.base import STEP_SIGNATURE, Strategy
-from nt_ray.types import FloatArray, IntArray
+from nt_ray.types import ByteArray, FloatArray, IntArray
+
+ONE: Final = np.uint64(1)
+
+SENTINEL: Final = 2
+"""Stands after the last vote and is none."""
 
 
 def applies(strategy: Strategy) -> bool:
@@ -77,6 +84,40 @@ def _accumulate_known(closes: FloatArray, sums: IntArray, counts: IntArray) -> N
                 count += 1
                 sums[g, count] = total
             counts[g, t] = count
+
+
+@njit(forceinline=True)
+def trace(sums: IntArray, counts: IntArray, fast: int, slow: int, votes: ByteArray) -> None:
+    """Write the vote of a crossover on each bar: 1 above, -1 below, the one before where equal, 0 before the first.
+
+    `sums` (T + 1) and `counts` (T) or (0) are those of a symbol, `votes` has room for T and for `SENTINEL` after them.
+    Ties are settled by themselves, so that the loop over all bars has no step that waits for the one before it.
+    """
+    bars = sums.shape[0] - 1
+    near, far, long, short = np.uint64(fast), np.uint64(slow), np.int64(slow), np.int64(fast)
+    votes[: min(slow - 1, bars)] = 0
+    votes[bars] = SENTINEL
+    ties = 0
+    if counts.shape[0] == 0:
+        for t in range(far, np.uint64(bars + 1)):
+            newest = sums[t]
+            lead = (newest - sums[t - near]) * long
+            lag = (newest - sums[t - far]) * short
+            votes[t - ONE] = np.int8(lead > lag) - np.int8(lead < lag)
+            ties += lead == lag
+    else:
+        ties = 1
+        for t in range(bars):
+            known = counts[t]
+            votes[t] = 0
+            if known >= slow:
+                lead = (sums[known] - sums[known - fast]) * slow
+                lag = (sums[known] - sums[known - slow]) * fast
+                votes[t] = np.int8(lead > lag) - np.int8(lead < lag)
+    if ties != 0:
+        for t in range(max(slow - 1, 1), bars):
+            if votes[t] == 0:
+                votes[t] = votes[t - 1]
 
 
 @njit(STEP_SIGNATURE, cache=True, nogil=True)

@@ -74,12 +74,17 @@ def sweep(
     size = chunk_size(plan, workers, chunk)
     store = SweepStore.open(plan, size, folder) if folder is not None else None
     size = store.size if store is not None else size
+    return SweepResult(plan, conduct(plan, on_threads(plan, workers), size, store=store, on_chunk=on_chunk))
+
+
+def on_threads(plan: SweepPlan, workers: int) -> Execute:
+    """What runs the chunks of a plan on so many threads of this process."""
     tape = plan.tape()
 
     def execute(chunks: Iterable[ChunkWork]) -> Iterator[tuple[ChunkWork, ChunkTotals]]:
-        return run_threads(plan, chunks, lambda work: run_chunk(strategy, tape, work), workers)
+        return run_threads(plan, chunks, lambda work: run_chunk(plan.strategy, tape, work), workers)
 
-    return SweepResult(plan, conduct(plan, execute, size, store=store, on_chunk=on_chunk))
+    return execute
 
 
 def chunk_size(plan: SweepPlan, workers: int, asked: int | None = None) -> int:

@@ -28,6 +28,7 @@ from nt_ray.brokers.simulated.matching import Costs
 from nt_ray.market.bars import BarPanel
 from nt_ray.portfolio.sizing import SizingParams
 from nt_ray.strategies.base import Strategy
+from nt_ray.strategies.fault import find_fault
 from nt_ray.types import IntArray
 
 TARGET_EXPOSURE: Final = SizingParams(target_volatility=math.inf, max_weight=1.0)
@@ -132,8 +133,9 @@ class SweepPlan:
             found.whole, found.real, cash_quanta(self.initial_cash), len(self.panel), self.panel.periods_per_year
         )
         columns |= {name: pl.Series(values[name].ravel(), nan_to_null=True) for name in METRICS}
+        places = {i: self.broken(work, i, found.broken[i]) for i in found.broken}
         columns["failure"] = pl.Series(
-            [self.failure(work, found, i // g, i % g) for i in range(k * g)], dtype=pl.String
+            [places.get(i // g) or self.failure(work, found, i // g, i % g) for i in range(k * g)], dtype=pl.String
         )
         return pl.DataFrame(columns).with_columns(pl.col("trades").cast(pl.Int64))
 
@@ -173,9 +175,17 @@ class SweepPlan:
         if status == totals.FINE:
             return None
         if status == totals.BROKEN:
-            return work.refused.get(k) or found.broken[k]
-        when = self.panel.time(row).isoformat()
+            return work.refused.get(k) or self.broken(work, k, found.broken[k])
         if status == totals.TOO_LARGE:
-            return f"The account outgrows what whole quanta can hold at {when}. Use less initial cash."
-        what, low = ("target", -1) if status == totals.BAD_TARGET else ("confidence", 0)
-        return f"{self.strategy.name} gave a {what} outside [{low}, 1] at {when}. Mend the step."
+            symbols = "/".join(self.panel.symbols[c] for c in self.columns[g])
+            when = self.panel.time(row).isoformat()
+            return f"The account of {symbols} outgrows what whole quanta can hold at {when}. Use less initial cash."
+        fault = find_fault(self.strategy, work.rows[k], self.panel, [self.columns[g].tolist()], after=row + 1)
+        what = "target" if status == totals.BAD_TARGET else "confidence"
+        lost = f"{self.strategy.name} gave a {what} that is none, but not again on the same bars. Mend the step."
+        return lost if fault is None else str(fault)
+
+    def broken(self, work: ChunkWork, k: int, reason: str) -> str:
+        """Where the step of a combination raises; the reason alone where it does so no more."""
+        fault = find_fault(self.strategy, work.rows[k], self.panel, self.columns.tolist())
+        return reason if fault is None else str(fault)

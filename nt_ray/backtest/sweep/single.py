@@ -5,7 +5,7 @@ functions it calls. Nothing here is compiled by itself: these functions take the
 or as a constant and become part of whichever kernel calls them (`kernels.py`), so they carry no signature.
 
 A bar on which the present position already is the wanted one is recognised by a few multiplications; whatever is so
-near a limit that rounding could decide goes through `size_into`.
+near a limit that rounding could decide goes through `size_one`.
 """
 
 from typing import Any, Final
@@ -15,7 +15,9 @@ from numba import njit
 
 from nt_ray.backtest.simulator import LARGEST_QUANTA
 from nt_ray.backtest.sweep.account import UNIT, execute, note, observe
-from nt_ray.backtest.sweep.stretch import stay_in, stay_out, told
+from nt_ray.backtest.sweep.crossing import trace
+from nt_ray.backtest.sweep.prefetch import prefetch
+from nt_ray.backtest.sweep.stretch import BLOCK, stay, turn
 from nt_ray.backtest.sweep.totals import (
     BAD_CONFIDENCE,
     BAD_TARGET,
@@ -34,16 +36,16 @@ from nt_ray.backtest.sweep.totals import (
     TRADED,
     TRADES,
 )
-from nt_ray.portfolio.sizing import size_into
+from nt_ray.portfolio.sizing import size_one
 from nt_ray.swarm.messages import TARGET_ONE, WEIGHT_ONE
-from nt_ray.types import FloatArray, IntArray
+from nt_ray.types import ByteArray, FloatArray, IntArray, WordArray
 
 MARGIN: Final = 1e-9
 """Far above the rounding of a weight, far below any band that matters."""
 
 
-@njit(nogil=True)
-def run_single(  # noqa: C901  one pass over the bars: a function for a part of it would count references on each
+@njit(forceinline=True)
+def run_single(  # noqa: C901  one pass over the bars, and part of its caller: calls with arrays count references
     step: Any,
     params: FloatArray,
     state: FloatArray,
@@ -61,34 +63,37 @@ def run_single(  # noqa: C901  one pass over the bars: a function for a part of 
     costs: IntArray,
     sizing: FloatArray,
     initial_cash: int,
-    sums: IntArray,
-    counts: IntArray,
+    votes: ByteArray,
+    words: WordArray,
+    room: FloatArray,
     fills: IntArray,
     whole: IntArray,
     real: FloatArray,
 ) -> None:
     """Run one account of one symbol; write its totals to `whole` and `real`, which hold zeros.
 
-    Executions go to `fills`, as many as it has rows.
+    Executions go to `fills`, as many as it has rows. Where there are `votes` (`crossing.trace`; `words` are the same
+    bytes), they are followed and no step is called.
     """
     target_volatility, max_weight, max_position, max_gross, max_net, band = sizing
+    limits = (target_volatility, max_weight, max_position, max_gross, max_net, band)
     scaled = target_volatility != np.inf
     bounded = max_position != np.inf
     limit = min(max_weight, max_gross, max_net)
     tolerance = band - MARGIN
     rates = (costs[0], costs[1], costs[2], costs[3], costs[4])
-    steady = sums.shape[0] > 0 and not scaled and not bounded
-    one_exposure, one_price, one_volatility, one_size = np.empty(1), np.empty(1), np.ones(1), np.full(1, lot_size)
-    one_lot, one_target, weights = np.empty(1, dtype=np.int64), np.empty(1, dtype=np.int64), np.empty(1)
     bars = closes.shape[0]
-    shared, holes = sums.shape[0] > 0, counts.shape[0] > 0
-    fast, slow, short = (int(params[0]), int(params[1]), params[2]) if shared else (0, 0, 0.0)
+    shared = votes.shape[0] > 0
+    steady = shared and not scaled and not bounded and bars > BLOCK
+    below = -params[2] if shared else 0.0
     cash, equity = initial_cash, initial_cash
-    lots, order, trades, fees, held = 0, 0, 0, 0, 0
+    lots, order, trades, fees, held, idle = 0, 0, 0, 0, 0, 0
     previous, peak = float(cash), float(cash)
     returns, squares, downside, drawdown, traded, area = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     exposure = np.nan
     alive = True
+    # Rows from which on the vote is another one: of the present stretch, and of the one after it.
+    end, later = 0, turn(words, 0) if shared else 0
     row = -1
     while row + 1 < bars:
         row += 1
@@ -106,6 +111,9 @@ def run_single(  # noqa: C901  one pass over the bars: a function for a part of 
                 traded += float(notional)
                 moved = True
         if moved:
+            if idle != 0:
+                area += float(equity) * idle
+                idle = 0
             equity = cash
             size = abs(float(cash))
             if lots != 0:
@@ -122,14 +130,22 @@ def run_single(  # noqa: C901  one pass over the bars: a function for a part of 
                 )
             elif equity < peak * (1.0 + drawdown):
                 drawdown = equity / peak - 1.0
-        area += equity
+            area += float(equity)
+        else:
+            idle += 1
         if shared:
-            known = counts[row] if holes else row + 1
-            exposure = told(sums, known, fast, slow, short, exposure)
+            if row == end:
+                end = later
+                later = turn(words, end) if end < bars else bars
+                prefetch(entries, later + 1)
+                prefetch(marks, later + 1)
+                prefetch(closes, later + 1)
+            vote = votes[row]
+            exposure = 1.0 if vote > 0 else (below if vote < 0 else 0.0)
             if lots == 0 and exposure == 0.0:
                 # Nothing can happen before the vote changes, and most bars of most runs are such ones.
-                row, area = stay_out(row, sums, counts, entries, fast, slow, short != 0.0, equity, area)
-                order = 0
+                idle += end - 1 - row
+                row, order = end - 1, 0
                 continue
         else:
             targets[0] = 0.0
@@ -161,26 +177,24 @@ def run_single(  # noqa: C901  one pass over the bars: a function for a part of 
         if weight * value >= 0.0 and weight != 0.0 and abs(weight * account - value) < tolerance * account:
             if steady and lots != 0 and alive:
                 ceiling = (LARGEST_QUANTA - abs(float(cash))) * (UNIT / 4.0)
-                last, worth, previous, peak, returns, squares, downside, drawdown, area = stay_in(
-                    row, sums, known, entries, marks, closes, fast, slow, weight, tolerance, lots * lot_size,
-                    lots * unit, cash, ceiling, previous, peak, returns, squares, downside, drawdown, area,
+                factor = lots * unit
+                last, peak, returns, squares, downside, drawdown, area = stay(
+                    row, end, marks, closes, room, weight, tolerance, lots * lot_size, factor, cash,
+                    ceiling, peak, returns, squares, downside, drawdown, area,
                 )  # fmt: skip
-                if last > row:
-                    held += last - row
-                    row, equity = last, worth
+                held += last - row
+                row, equity = last, cash + factor * marks[last]
+                previous = float(equity)
             continue
         if lots == 0 and abs(weight * account) < (1.0 - MARGIN) * lot_size * price and account > 0.0:
             # Not enough for one lot.
             continue
-        one_exposure[0], one_price[0], one_lot[0] = exposure, price, lots
-        if scaled:
-            one_volatility[0] = volatility[row, 0]
-        size_into(one_exposure, one_price, one_volatility, one_lot, one_size, equity, sizing, weights, one_target)
-        order = one_target[0] - lots
+        spread = volatility[row, 0] if scaled else 1.0
+        order = size_one(exposure, price, spread, lots, lot_size, equity, limits) - lots
     whole[FINAL], whole[TRADES], whole[FEES], whole[HELD] = equity, trades, fees, held
     whole[RUINED] = 0 if alive else 1
     real[RETURNS], real[SQUARES], real[DOWNSIDE], real[DRAWDOWN] = returns, squares, downside, drawdown
-    real[TRADED], real[EQUITY] = traded, area
+    real[TRADED], real[EQUITY] = traded, area + float(equity) * idle
 
 
 @njit(nogil=True)
@@ -191,15 +205,19 @@ def run_singles(step: Any, inputs: tuple[Any, ...]) -> None:
         sums, counts, fills, whole, real,
     ) = inputs  # fmt: skip
     bar, targets, memory = np.empty((1, values.shape[3])), np.empty(1), np.zeros(sizes.max())
-    bars = closes.shape[1]
+    bars, shared = closes.shape[1], sums.shape[1] > 0
+    words, room = np.zeros((bars >> 3) + 1 if shared else 0, dtype=np.uint64), np.empty((2, BLOCK))
+    votes = words.view(np.int8)
     for g in range(closes.shape[0]):
         entry, cap, mark = entries[g].reshape(bars), most[g].reshape(bars), marks[g].reshape(bars)
         close = closes[g].reshape(bars)
         for k in range(params.shape[0]):
             state = memory[: sizes[k]]
             state[:] = 0.0
+            if shared:
+                trace(sums[g], counts[g], int(params[k, 0]), int(params[k, 1]), votes)
             run_single(
                 step, params[k], state, bar, targets, values[g], entry, cap, least[g, 0], mark, close, volatility[g],
-                units[g, 0], lot_sizes[g, 0], costs[g, 0], sizing, cash, sums[g], counts[g], fills, whole[k, g],
-                real[k, g],
+                units[g, 0], lot_sizes[g, 0], costs[g, 0], sizing, cash, votes, words, room, fills,
+                whole[k, g], real[k, g],
             )  # fmt: skip

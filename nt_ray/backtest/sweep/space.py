@@ -14,7 +14,7 @@ import numpy as np
 
 from nt_ray.backtest.assignment import MOST_VALUES, grids
 from nt_ray.errors import StrategyError
-from nt_ray.strategies.base import Parameter, Strategy
+from nt_ray.strategies.base import Parameter, Strategy, no_parameter
 from nt_ray.types import FloatArray
 
 
@@ -167,8 +167,7 @@ def _column(strategy: Strategy, name: str) -> int:
     for column, parameter in enumerate(strategy.parameters):
         if name in (parameter.name, *parameter.aliases):
             return column
-    known = ", ".join(p.name for p in strategy.parameters)
-    raise SweepError(f"{strategy.name} has no parameter {name!r}. It has: {known}.")
+    raise SweepError(no_parameter(strategy.name, name, strategy.parameters, strategy.foreign))
 
 
 def _plain(name: str, values: Sequence[float]) -> tuple[float, ...]:

@@ -9,7 +9,8 @@ WHOLE: Final = 7
 
 RETURNS, SQUARES, DOWNSIDE, DRAWDOWN, TRADED, EQUITY = range(6)
 """Real totals: sums of returns, of their squares and of the squares of negative ones; the deepest drawdown; traded
-notional and the sum of equity over bars, both in quanta."""
+notional and the sum of equity over bars, both in quanta. An account of one symbol adds bars without a position and
+without an execution by their number, all at once."""
 REAL: Final = 6
 
 FINE, BAD_TARGET, BAD_CONFIDENCE, TOO_LARGE, BROKEN = range(5)

@@ -81,25 +81,30 @@ class AlpacaData:
 
     def latest_quote(self, symbol: str) -> TopOfBook:
         """Ask for the best bid and ask."""
-        item = self._latest(symbol, "quotes")
+        item = self._latest([symbol], "quotes")[symbol]
         return TopOfBook(moment(item, "t"), *(float(number(item, key)) for key in ("bp", "ap", "bs", "as")))
 
     def latest_trade(self, symbol: str) -> Trade:
         """Ask for the last trade."""
-        item = self._latest(symbol, "trades")
-        return Trade(moment(item, "t"), float(number(item, "p")), float(number(item, "s")))
+        return self.latest_trades([symbol])[symbol]
+
+    def latest_trades(self, symbols: Sequence[str]) -> dict[str, Trade]:
+        """Ask for the last trade of several symbols at once."""
+        found = self._latest(symbols, "trades")
+        return {s: Trade(moment(i, "t"), float(number(i, "p")), float(number(i, "s"))) for s, i in found.items()}
 
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
 
-    def _latest(self, symbol: str, what: str) -> Json:
-        query = {"symbols": symbol, "feed": self._feed}
+    def _latest(self, symbols: Sequence[str], what: str) -> dict[str, Json]:
+        query = {"symbols": ",".join(symbols), "feed": self._feed}
         answer = mapping(self._transport.read(f"/v2/stocks/{what}/latest", query), what)
-        item = mapping(answer.get(what) or {}, what).get(symbol)
-        if item is None:
-            raise MarketDataError(f"alpaca has no {what} of {symbol!r} in the feed {self._feed}. Check the ticker.")
-        return mapping(item, what)
+        items = mapping(answer.get(what) or {}, what)
+        for symbol in symbols:
+            if items.get(symbol) is None:
+                raise MarketDataError(f"alpaca has no {what} of {symbol!r} in the feed {self._feed}. Check the ticker.")
+        return {symbol: mapping(items[symbol], what) for symbol in symbols}
 
 
 def _bar(item: Json) -> Bar:

@@ -7,7 +7,7 @@ basis, realised P&L and the linked orders move together.
 
 from numba import boolean, int64, void
 
-from nt_ray.brokers.simulated.impact import impact_ppm, slipped_by, tier_ppm
+from nt_ray.brokers.simulated.impact import impact_ppm, rebated, slipped_by, tier_ppm
 from nt_ray.brokers.simulated.links import after_fill, end, left
 from nt_ray.brokers.simulated.margin import carries
 from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE, commission_at, fill_lots
@@ -112,11 +112,15 @@ def permitted(tape: Tape, book: Book, row: int, order: int) -> int:
 
 @book_njit(int64(TAPE_TYPE, BOOK_TYPE, int64, int64, int64, int64, int64))
 def fee_of(tape: Tape, book: Book, row: int, order: int, lots: int, price: int, maker: int) -> int:
-    """Fee of an execution, in quanta of the account; what an order costs as such comes with its first."""
+    """Fee of an execution, in quanta of the account, negative for a rebate; an order's own fee comes with its first."""
     column = book.orders[order, COLUMN]
     terms = tape.terms[column]
     rate = tier_ppm(tape.tiers, book.ledger[TRADED], maker, terms[MAKER_PPM] if maker else terms[TAKER_PPM])
-    fee = commission_at(price * lots * terms[UNIT], lots, rate, terms[PER_LOT], terms[MINIMUM])
+    notional = price * lots * terms[UNIT]
+    if rate < 0:
+        fee = rebated(notional, lots, -rate, terms[PER_LOT])
+    else:
+        fee = commission_at(notional, lots, rate, terms[PER_LOT], terms[MINIMUM])
     if book.orders[order, FILLED] == 0:
         fee += terms[PER_ORDER]
     return int(converted(tape, row, column, fee))

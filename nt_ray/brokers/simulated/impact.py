@@ -1,4 +1,4 @@
-"""Slippage that depends on size, and fees by tier: compiled.
+"""Slippage that depends on size, fees by tier, and rebates: compiled.
 
 Volume-share slippage grows with the square of an execution's share of the bar's volume, the square-root law with
 its root (Torre, BARRA Market Impact Model Handbook, 1997; Almgren et al., Direct Estimation of Equity Market
@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import float64, int64, njit
 
-from nt_ray.brokers.simulated.matching import slipped
+from nt_ray.brokers.simulated.matching import MILLION, QUANTA_PER_CENT, slipped
 from nt_ray.types import IntArray
 
 
@@ -41,3 +41,17 @@ def tier_ppm(tiers: IntArray, traded: int, maker: int, otherwise: int) -> int:
         if traded >= tiers[k, 0]:
             rate = tiers[k, 1 + maker]
     return rate
+
+
+@njit(int64(int64, int64, int64, int64), cache=True, nogil=True)
+def rebated(notional_quanta: int, lots: int, ppm: int, per_lot: int) -> int:
+    """Commission in quanta of an execution for which the venue pays `ppm` (> 0), to the cent, half away from zero.
+
+    What a lot costs is charged all the same; negative where the rebate is more. No least commission applies.
+    """
+    paid = notional_quanta // MILLION * ppm + notional_quanta % MILLION * ppm // MILLION
+    fee = lots * per_lot - paid
+    if fee > 0 and notional_quanta % MILLION * ppm % MILLION > 0:
+        fee -= 1  # A part of a quantum that was paid would otherwise tip a half cent over.
+    cents = (abs(fee) + QUANTA_PER_CENT // 2) // QUANTA_PER_CENT * QUANTA_PER_CENT
+    return cents if fee > 0 else -cents

@@ -52,7 +52,8 @@ order, whether it was resting (1), the price before slippage, and the realised P
 FILL_FIELDS = 10
 
 CASH, EQUITY, REALISED, FEES, BORROW, FUNDING, DIVIDENDS, TRADED = range(8)
-"""Positions in `Book.ledger`. FEES and BORROW are costs (>= 0); FUNDING and DIVIDENDS are signed income."""
+"""Positions in `Book.ledger`. BORROW is a cost (>= 0), FEES one from which rebates are taken off; FUNDING and DIVIDENDS
+are signed income."""
 
 ORDERS, OPEN, FILLS, LIQUIDATING = range(4)
 """Positions in `Book.counters`: orders ever, open ones, fills, open liquidation orders."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from nt_ray.risk.breaker import BreakerState
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.risk.rules.base import Denial, Question, content
-from nt_ray.trading.orders import OrderType
+from nt_ray.trading.orders import MARKET
 
 ACCOUNT_SCOPE: Final = "account"
 
@@ -43,9 +43,9 @@ class OpenBreaker:
 
     def check(self, q: Question) -> Denial | None:
         """Look at the breaker."""
-        if not q.view.tripped or q.view.breaker_state is not BreakerState.OPEN:
+        if not q.tripped or q.view.breaker_state is not BreakerState.OPEN:
             return None
-        rules = ", ".join(sorted(q.view.tripped))
+        rules = ", ".join(sorted(q.tripped))
         sentence = f"{q.request.client_order_id}: the {rules} breaker is open while working orders are cancelled. Wait."
         return Denial(self.name, "closed", "open", sentence)
 
@@ -110,13 +110,15 @@ class Increments:
             return None
         if not _divides(request.quantity, instrument.quantity_increment):
             return _off(q, "lot", "quantity", request.quantity, instrument.quantity_increment)
-        if request.type is OrderType.MARKET:
+        if request.type is MARKET:
             return None
         tick = instrument.price_increment
-        for name in ("limit_price", "stop_price", "trail_amount"):
-            price = getattr(request, name)
-            if price is not None and not _divides(price, tick):
-                return _off(q, "tick", name, price, tick)
+        if request.limit_price is not None and not _divides(request.limit_price, tick):
+            return _off(q, "tick", "limit_price", request.limit_price, tick)
+        if request.stop_price is not None and not _divides(request.stop_price, tick):
+            return _off(q, "tick", "stop_price", request.stop_price, tick)
+        if request.trail_amount is not None and not _divides(request.trail_amount, tick):
+            return _off(q, "tick", "trail_amount", request.trail_amount, tick)
         return None
 
 
@@ -145,7 +147,7 @@ class PriceCollar:
     def check(self, q: Question) -> Denial | None:
         """Compare the distance from the mark with the collar."""
         request = q.request
-        if request.type is OrderType.MARKET:
+        if request.type is MARKET:
             return None
         for price in (request.limit_price, request.stop_price):
             if price is not None and abs(price - q.mark) > self._collar * q.mark:

@@ -15,7 +15,7 @@ from nt_ray.risk.breaker import BreakerState
 from nt_ray.risk.exposure import Exposure, Line
 from nt_ray.risk.flow import Flow
 from nt_ray.risk.references import References
-from nt_ray.trading.orders import Order, OrderRequest, Side
+from nt_ray.trading.orders import BUY, Order, OrderRequest, Side
 
 Content = tuple[str, str, bool, Decimal, Decimal | None, Decimal | None, Decimal | None, Decimal | None]
 """What makes two orders equal but for their ids: its prices tell its type."""
@@ -84,8 +84,8 @@ class AccountView(Protocol):
         """When an equal order was last let through."""
         ...
 
-    def resting(self, symbol: str) -> Sequence[Order]:
-        """Orders in a symbol that the venue may hold."""
+    def resting(self, symbol: str, side: Side) -> Sequence[Order]:
+        """Orders in a symbol, of one side, that the venue may hold."""
         ...
 
 
@@ -100,11 +100,12 @@ class Question:
                       open one.
     buys, sells       open quantity in the symbol with this order included.
     exits             orders sent with this one that wait for its fills.
+    tripped           breaker rules that have tripped.
     """
 
     __slots__ = (
         "buys", "equity", "exits", "exposure", "instrument", "line", "mark", "notional", "quantity", "request", "sells",
-        "sign", "view", "worst",
+        "sign", "tripped", "view", "worst",
     )  # fmt: skip
 
     def __init__(
@@ -114,11 +115,12 @@ class Question:
         self.view = view
         self.instrument = instrument
         self.exits = exits
+        self.tripped = view.tripped
         self.exposure = exposure = view.exposure
         self.line: Line = exposure.peek(request.symbol)
         self.mark = self.line.mark or ZERO
         self.quantity = self.notional = self.buys = self.sells = self.worst = self.equity = ZERO
-        self.sign = 1 if request.side is Side.BUY else -1
+        self.sign = 1 if request.side is BUY else -1
 
     def weigh(self) -> None:
         """Work out sizes; only once instrument and mark are known."""
@@ -173,7 +175,7 @@ def content(request: OrderRequest) -> Content:
     return (
         request.strategy,
         request.symbol,
-        request.side is Side.BUY,
+        request.side is BUY,
         request.quantity,
         request.notional,
         request.limit_price,

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.risk.rules.base import Denial, Question
-from nt_ray.trading.orders import OrderRequest, OrderStatus, OrderType
+from nt_ray.trading.orders import BUY, LIMIT, MARKET, SELL, OrderRequest, OrderStatus, Side
 
 
 class MessageRate:
@@ -21,10 +21,10 @@ class MessageRate:
 
     def check(self, q: Question) -> Denial | None:
         """Count messages back from now."""
-        flow, strategy, since = q.view.flow, q.request.strategy, q.view.now - self._window
-        if self._most is not None and flow.is_busy("", self._most, since):
+        flow, strategy, now, window = q.view.flow, q.request.strategy, q.view.now, self._window
+        if self._most is not None and flow.is_busy("", self._most, now, window):
             return self._denial(q, self._most, "the account")
-        if self._most_of_strategy is not None and flow.is_busy(strategy, self._most_of_strategy, since):
+        if self._most_of_strategy is not None and flow.is_busy(strategy, self._most_of_strategy, now, window):
             return self._denial(q, self._most_of_strategy, strategy)
         return None
 
@@ -42,14 +42,14 @@ class SelfTrade:
     def check(self, q: Question) -> Denial | None:
         """Look for a resting order of the other side at a price that would trade."""
         request = q.request
-        resting = q.view.resting(request.symbol)
+        sign = q.sign
+        resting = q.view.resting(request.symbol, SELL if sign > 0 else BUY)
         own = _price(request, q.mark) if resting else None
         if own is None:
             return None
-        sign = q.sign
         for order in resting:
             other = order.request
-            if other.side is request.side or other.client_order_id == request.replaces or _waits(q, other):
+            if other.client_order_id == request.replaces or _waits(q, other):
                 continue
             price = _price(other, q.mark)
             if price is not None and sign * own >= sign * price and order.status is not OrderStatus.PENDING_CANCEL:
@@ -63,14 +63,14 @@ class SelfTrade:
 
 def _price(request: OrderRequest, mark: Decimal) -> Decimal | None:
     """Price at which an order would trade now; None for one that waits for its stop."""
-    if request.type is OrderType.MARKET:
+    if request.type is MARKET:
         return mark
-    return request.limit_price if request.type is OrderType.LIMIT else None
+    return request.limit_price if request.type is LIMIT else None
 
 
 def _waits(q: Question, other: OrderRequest) -> bool:
     """Whether an order does not work yet, because its parent has not filled."""
     if not other.parent:
         return False
-    orders = q.view.resting(other.symbol)
+    orders = (order for side in Side for order in q.view.resting(other.symbol, side))
     return any(o.request.client_order_id == other.parent and not o.filled_quantity for o in orders)

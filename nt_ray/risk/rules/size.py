@@ -16,8 +16,8 @@ class LossBreaker:
 
     def check(self, q: Question) -> Denial | None:
         """Look for breaker rules that have tripped, and at equity."""
-        view, request = q.view, q.request
-        for rule in sorted(view.tripped) if view.tripped else ():
+        request = q.request
+        for rule in sorted(q.tripped) if q.tripped else ():
             sentence = (
                 f"{request.client_order_id}: the {rule} breaker has tripped, only orders that reduce a position "
                 "pass. Reset it with a name and a reason."
@@ -192,6 +192,28 @@ class BuyingPower:
         return denial(self.name, power, used, q.request, "buying power in use")
 
 
+class Totals:
+    """Gross and net exposure and buying power together.
+
+    Buying power in use is never below gross exposure, and gross never below net, so where it keeps within the least
+    of their limits all three are kept. Only beyond that each is asked, in this order.
+    """
+
+    name: ClassVar[str] = "totals"
+
+    def __init__(self, limits: RiskLimits) -> None:
+        self._rules = (GrossExposure(limits), NetExposure(limits), BuyingPower(limits))
+        self._least = min(limits.exact("max_gross_exposure"), limits.exact("max_net_exposure"))
+
+    def check(self, q: Question) -> Denial | None:
+        """Compare buying power in use, then, where that is not enough to tell, each total."""
+        line = q.line
+        used = q.exposure.used - line.used + (abs(line.position) + line.opening(q.buys, q.sells)) * q.mark
+        if used <= self._least * q.equity:
+            return None
+        return next((denied for rule in self._rules if (denied := rule.check(q)) is not None), None)
+
+
 class PortfolioHeat:
     """What is lost if every position is stopped out, as a share of equity.
 
@@ -206,7 +228,8 @@ class PortfolioHeat:
 
     def check(self, q: Question) -> Denial | None:
         """Add what the order would put at risk to what is."""
-        line, position = q.line, q.line.position + q.sign * q.quantity
+        line = q.line
+        position = line.position + q.quantity if q.sign > 0 else line.position - q.quantity
         if line.stops or q.exits:
             stops = [*line.stops, *(protection(e) for e in q.exits if e.symbol == q.request.symbol and e.stop_price)]
             mine = at_risk(position, q.mark, stops)

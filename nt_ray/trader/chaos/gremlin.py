@@ -27,6 +27,7 @@ CALLS: Final = (
     "venue.order",
     "venue.open_orders",
     "venue.fills",
+    "venue.updates",
 )
 WRITTEN: Final = (
     e.EpochStarted,

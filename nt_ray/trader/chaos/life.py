@@ -1,11 +1,14 @@
-"""One life of a drill's trader: it opens the account, recovers, and trades until it is killed or its turns are over."""
+"""One life of a drill's trader: it opens the account, recovers, and trades until it is killed or its turns are over.
 
-import os
+Its agents take turns; in `nt_ray.trader.chaos.shared_life` they trade at once.
+"""
+
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 from nt_ray.brokers.alpaca.access import AlpacaAccess
 from nt_ray.brokers.alpaca.broker import AlpacaBroker
@@ -19,6 +22,7 @@ from nt_ray.storage.opening import open_journal
 from nt_ray.trader.account import Account
 from nt_ray.trader.chaos.agents import Agents
 from nt_ray.trader.chaos.gremlin import Gremlin, shaken
+from nt_ray.trader.chaos.witness import Witness
 
 CAPITAL = Decimal(1_000_000)
 LIMITS = RiskLimits(
@@ -34,61 +38,64 @@ LIMITS = RiskLimits(
 """Wide limits: the drill is about the venue and the journal."""
 
 
+SNAPSHOT_EVERY = 40
+"""Events between two snapshots: few, so that a drill sees many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Where the trader of a drill works."""
+    """Where the trader of a drill works, and `notes`, where its witness writes. Times are in seconds."""
 
     journal: str
     access: AlpacaAccess
     prices: Mapping[str, Decimal]
-    timeout_s: float = 0.4
+    notes: Path
+    timeout_s: float = 0.2
+    arrival_s: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One life: its seed, how many turns it has, and where the gremlin strikes."""
+    """One life: its seed, how many turns it has, where the gremlin strikes, and whether its agents trade at once."""
 
     seed: str
     turns: int
     gremlin: Gremlin
+    shared: bool = False
 
 
 def venue(post: Post) -> AlpacaBroker:
     """Connect to the drill's venue: impatient, without a budget of requests."""
     patience = Patience(timeout_s=post.timeout_s, first_pause_s=0.01)
-    return AlpacaBroker("alpaca", post.access, patience, arrival_s=post.timeout_s, requests_per_minute=10**9)
+    return AlpacaBroker("alpaca", post.access, patience, arrival_s=post.arrival_s, requests_per_minute=10**9)
 
 
-def open_account(post: Post, broker: Broker, journal: Journal) -> Account:
+def open_account(post: Post, broker: Broker, journal: Journal, *, postpone_cancels: bool = False) -> Account:
     """Open the drill's account; its constructor recovers."""
     instruments = [Instrument(symbol, Decimal("0.01")) for symbol in post.prices]
-    account = Account("drill", journal, broker, LIMITS, instruments, lambda: datetime.now(UTC))
+    account = Account(
+        "drill",
+        journal,
+        broker,
+        LIMITS,
+        instruments,
+        lambda: datetime.now(UTC),
+        snapshot_every=SNAPSHOT_EVERY,
+        postpone_cancels=postpone_cancels,
+    )
     account.deposit(CAPITAL)
     return account
 
 
-def live(post: Post, life: Life) -> None:
+def live(post: Post, life: Life, witness: Witness) -> None:
     """Live one life. A lost database ends it as a crash would."""
     broker = venue(post)
     with suppress(StorageError):
         journal = shaken(open_journal(post.journal), "journal", life.gremlin)
         account = open_account(post, shaken(broker, "venue", life.gremlin), journal)
-        agents = Agents(account, post.prices, life.seed)
+        agents = Agents(account, post.prices, life.seed, witness, life.gremlin.step)
         for _ in range(life.turns):
             account.sync(datetime.now(UTC), post.prices)
             agents.act()
         account.close()
     broker.close()
-
-
-def fork(post: Post, life: Life) -> int:
-    """Live in a child of this process; return its pid. The caller has one thread only."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        live(post, life)
-        status = 0
-    finally:
-        os._exit(status)

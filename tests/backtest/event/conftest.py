@@ -403,7 +403,8 @@ class Reference:
                 bps = tier.maker_bps if maker else tier.taker_bps
         quantity = instrument.quantity(lots)
         fee = instrument.price(price) * quantity * bps / 10_000 + quantity * terms.costs.commission_per_unit
-        fee = max(fee, terms.costs.commission_minimum).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        least = terms.costs.commission_minimum if bps >= 0 else fee
+        fee = max(fee, least).quantize(Decimal("0.01"), ROUND_HALF_UP)
         if order.filled == 0:
             fee += terms.fee_per_order
         return self.money(order.column, int(fee * 10**8))

@@ -139,7 +139,7 @@ def market_of(random: np.random.Generator, path: Path, rich: bool) -> Market:
     splits[int(random.integers(0, BARS)), int(random.integers(0, 3))] = [(2, 1), (3, 2), (1, 7)][random.integers(0, 3)]
     terms = Terms(
         costs=DEAR,
-        maker_bps=Decimal(3),
+        maker_bps=[Decimal(3), Decimal("-12.5")][random.integers(0, 2)],
         fee_per_order=Decimal("0.35"),
         slippage_ticks=int(random.integers(0, 2)),
         quadratic_bps=Decimal(200),
@@ -156,7 +156,7 @@ def market_of(random: np.random.Generator, path: Path, rich: bool) -> Market:
     }
     return Market(
         terms=by_symbol if random.random() < 0.5 else terms,
-        fee_tiers=(FeeTier(Decimal(2_000), Decimal(8), Decimal(2)), FeeTier(Decimal(9_000), Decimal(5), Decimal(0))),
+        fee_tiers=(FeeTier(Decimal(2_000), Decimal(8), Decimal(2)), FeeTier(Decimal(9_000), Decimal(5), Decimal(-4))),
         dividends=np.where(random.random((BARS, 3)) < 0.1, 0.25, 0.0),
         splits=splits,
         funding=np.where(random.random((BARS, 3)) < 0.2, random.normal(0.0, 0.01, (BARS, 3)), 0.0),

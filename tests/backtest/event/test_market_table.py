@@ -46,7 +46,7 @@ def test_the_market_of_the_pages_own_example_is_what_it_says(tmp_path: File) -> 
         "P2": Terms(costs=costs),
     }
     assert [i.currency for i in panel.instruments] == ["USD", "EUR"]
-    assert market.fee_tiers == (FeeTier(Decimal(1_000_000), Decimal("0.4"), Decimal("0.2")),)
+    assert market.fee_tiers == (FeeTier(Decimal(1_000_000), Decimal("0.4"), Decimal("-0.2")),)
     assert market.latency == 1
     rates = np.where(np.arange(30) < rows_of("2010-01-20"), 1.12, 1.10)
     assert np.array_equal(market.fx["EUR"], rates)
@@ -84,6 +84,8 @@ def test_days_make_sessions_and_bound_funding() -> None:
         ({"terms": {"borrow_rate": "much"}}, "terms.borrow_rate = 'much' is no number"),
         ({"terms": {"borrow_rate": True}}, "terms.borrow_rate = True is no number"),
         ({"terms": {"borrow_rate": -1}}, "borrow_rate=-1 cannot be"),
+        ({"terms": {"maker_bps": -10_000}}, "maker_bps=-10000 cannot be"),
+        ({"terms": {"commission_bps": -1}}, "commission_bps=-1 must be zero or more"),
         ({"sessions": "week"}, "sessions = 'week' is unknown"),
         ({"fee_tiers": [{"traded": 1}]}, "an entry of fee_tiers has no taker_bps"),
         ({"dividends": [{"symbol": "P1", "date": "2009-01-01", "amount": 1}]}, "2009-01-01 lies outside the bars"),

@@ -1,0 +1,86 @@
+"""The actor of a live account: one writer for one brokerage account at a real venue, for the whole cluster.
+
+Its constructor is the recovery, so a restarted actor is complete. Orders have threads of their own, so that cancels and
+kill switches pass while orders wait for the venue. Methods are never retried by Ray; callers repeat them under the same
+ids (`actors.calls`). A copy that another one has replaced answers every write with `FencedError`.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from actors.calls import settle
+from actors.cluster import NAMESPACE
+from nt_ray.trader.live_account import LiveAccount
+from nt_ray.trader.live_plan import LivePlan
+from nt_ray.trader.reports import OrderReport
+from nt_ray.trader.watcher import Pace
+from nt_ray.trading.orders import OrderRequest
+
+ORDER_THREADS = 16
+OTHER_THREADS = 8
+
+
+@ray.remote(  # type: ignore[call-overload]
+    num_cpus=0,
+    max_restarts=-1,
+    max_task_retries=0,
+    max_concurrency=OTHER_THREADS,
+    concurrency_groups={"orders": ORDER_THREADS},
+)
+class LiveAccountActor(LiveAccount):
+    """Mailbox of a `LiveAccount`."""
+
+    def __init__(self, plan: LivePlan, pace: Pace | None = None) -> None:
+        super().__init__(plan, pace)
+
+    @ray.method(concurrency_group="orders")
+    def submit(self, requests: Sequence[OrderRequest]) -> list[OrderReport]:  # type: ignore[override]
+        """Pass orders through gate, journal and venue; one report for each, in order."""
+        return super().submit(requests)
+
+    @ray.method(concurrency_group="orders")
+    def replace(self, request: OrderRequest) -> OrderReport:  # type: ignore[override]
+        """Put an order in the place of the open one that it `replaces`; report on the new one."""
+        return super().replace(request)
+
+    def ping(self) -> None:
+        """Answer once the account has recovered."""
+
+    def pid(self) -> int:
+        """Process that holds the account now."""
+        return os.getpid()
+
+
+def actor_name(account: str) -> str:
+    """Name of the actor of a live account."""
+    return f"account/live/{account}"
+
+
+def start(plan: LivePlan, pace: Pace | None = None) -> Any:
+    """Start the actor of an account on this node, where its journal is, or find it; it outlives its starter."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    handle: Any = LiveAccountActor.options(  # type: ignore[attr-defined]
+        name=actor_name(plan.name),
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        scheduling_strategy=here,
+    ).remote(plan, pace)
+    settle(handle.ping.remote(), handle.ping.remote, f"Account {plan.name}")
+    return handle
+
+
+def find(account: str) -> Any:
+    """Find the actor of a live account; raises ValueError where there is none."""
+    return ray.get_actor(actor_name(account), NAMESPACE)
+
+
+def stop(account: str) -> None:
+    """Close an account and end its actor."""
+    handle = find(account)
+    settle(handle.close.remote(), handle.close.remote, f"Account {account}")
+    ray.kill(handle)

@@ -1,0 +1,279 @@
+"""A live account: one brokerage account shared by many callers, and watched.
+
+One lock makes the account's one writer out of many threads. It is held while the gate decides, the journal is written
+and events are folded, never while the venue is asked: a cancel passes while another order waits for its answer. Orders
+that come together are journalled together (`nt_ray.trader.group_commit`), each is sent by its own caller. A watcher
+takes in what the venue pushes, asks it regularly, marks prices and cancels what was stopped. Without fresh prices the
+gate lets only reductions pass, where `max_reference_age_s` says so. Opening it is the recovery.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from nt_ray.brokers.base import VenueDownError
+from nt_ray.errors import BadInputError, NeuralTraderError, ServiceError
+from nt_ray.risk.limits import RiskLimits
+from nt_ray.trader.account import AccountState, OrderReport
+from nt_ray.trader.group_commit import GroupCommit
+from nt_ray.trader.health import Health
+from nt_ray.trader.intake import Prepared
+from nt_ray.trader.live_plan import LivePlan
+from nt_ray.trader.news import refusals
+from nt_ray.trader.reconciliation import Reconciliation
+from nt_ray.trader.reports import report
+from nt_ray.trader.watcher import Pace, Watcher
+from nt_ray.trading import events as e
+from nt_ray.trading.orders import Fill, Order, OrderRequest
+
+LANDING_S: Final = 60.0
+"""How long somebody waits for an order in flight: longer than a venue is asked for its answer."""
+
+_Sent = tuple[Prepared, Sequence[e.OrderEvent]]
+
+
+class LiveAccount:
+    """An account for many threads, from its plan to `close`."""
+
+    def __init__(
+        self,
+        plan: LivePlan,
+        pace: Pace | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        watch: bool = True,
+    ) -> None:
+        """Open, recover and begin to watch; without `watch` somebody else calls `sync` and `hear`."""
+        self._clock = clock
+        self._venue = plan.open(clock)
+        self._account = self._venue.account
+        self._changed = threading.Condition(threading.RLock())
+        self._syncing = threading.Lock()
+        self._prepare = GroupCommit(self._changed, self._prepare_all)
+        self._record = GroupCommit(self._changed, self._record_all)
+        self._watcher = Watcher(self.sync, self.hear, pace)
+        self._watcher.step()
+        if watch:
+            self._watcher.start()
+
+    @property
+    def name(self) -> str:
+        """Name of the account."""
+        return self._account.name
+
+    def submit(self, requests: Sequence[OrderRequest]) -> list[OrderReport]:
+        """Pass orders through gate, journal and venue; one report for each, in order."""
+        if not requests:
+            return []
+        prepared = self._prepare.run(tuple(requests))
+        outcomes: list[e.OrderEvent] = []
+        try:
+            for unit in prepared.to_send:
+                outcomes += self._stopped(unit) or self._account.send(unit)
+        finally:
+            reports = self._record.run((prepared, outcomes))
+        # What another caller sends at this moment under the same id is told once it is known.
+        return reports if len(prepared.sent) == len(requests) else self._landed(prepared, reports)
+
+    def replace(self, request: OrderRequest) -> OrderReport:
+        """Put an order in the place of the open one that it `replaces`; report on the new one."""
+        if not request.replaces:
+            raise BadInputError(f"{request.client_order_id} replaces nothing. Name the order in `replaces`.")
+        self._land([request.replaces])
+        return self.submit([request])[0]
+
+    def cancel(self, client_order_id: str) -> OrderReport:
+        """Ask the venue to cancel what is left of an order; one in flight is waited for."""
+        with self._changed:
+            self._account.order(client_order_id)
+            self._land([client_order_id])
+            asks = self._account.begin_cancel(client_order_id)
+        if asks:
+            outcome = None
+            try:
+                outcome = self._account.ask_cancel(client_order_id)
+            finally:
+                with self._changed:
+                    self._account.end_cancel(client_order_id, outcome)
+                    self._changed.notify_all()
+        return self.report(client_order_id)
+
+    def cancel_all(self) -> list[OrderReport]:
+        """Ask the venue to cancel every open order."""
+        with self._changed:
+            names = list(self._account.books.open)
+        return [self.cancel(name) for name in names]
+
+    def halt(self, scope: str | Sequence[str], who: str, reason: str) -> list[OrderReport]:
+        """Stop scopes in one decision, then cancel what works there; orders of other scopes pass meanwhile."""
+        with self._changed:
+            names = [told.request.client_order_id for told in self._account.halt(scope, who, reason)]
+        return [self.cancel(name) for name in names]
+
+    def resume(self, scope: str | Sequence[str], who: str, reason: str) -> None:
+        """Allow trading in scopes again."""
+        with self._changed:
+            self._account.resume(scope, who, reason)
+
+    def reset(self, who: str, reason: str) -> None:
+        """Close the loss breaker; losses count from the present equity on."""
+        with self._changed:
+            self._account.reset(who, reason)
+
+    def change_limits(
+        self, changes: Mapping[str, Any], who: str, reason: str, expires: datetime | None = None
+    ) -> RiskLimits:
+        """Change limits of the gate, until a time or for good; return those then in force."""
+        with self._changed:
+            return self._account.change_limits(changes, who, reason, expires)
+
+    def revert_limits(self, names: Sequence[str], who: str, reason: str) -> RiskLimits:
+        """Put limits back to what the configuration says; no names: all of them."""
+        with self._changed:
+            return self._account.revert_limits(names, who, reason)
+
+    def limits(self) -> RiskLimits:
+        """Limits in force."""
+        return self._account.limits
+
+    def sync(self) -> AccountState:
+        """Ask the venue, take in what it says, mark prices; raise where it does not answer."""
+        with self._syncing:
+            with self._changed:
+                inquiry = self._account.inquire(self._clock())
+            try:
+                answers = self._account.ask(inquiry)
+            except BaseException:
+                with self._changed:
+                    self._account.drop(inquiry)
+                raise
+            marks, blind = self._prices()
+            with self._changed:
+                state = self._account.take(inquiry, answers, self._clock(), marks)
+                self._changed.notify_all()
+        self._cancel_postponed()
+        if answers.silence or blind:
+            raise VenueDownError(answers.silence or blind)
+        return state
+
+    def hear(self) -> bool:
+        """Take in what the venue has pushed; tell whether it was news."""
+        updates = self._venue.broker.updates()
+        with self._changed:
+            is_news = self._account.hear(updates)
+            self._changed.notify_all()
+        self._cancel_postponed()
+        return is_news
+
+    def reconcile(self) -> Reconciliation:
+        """Take in all news, then compare with the venue at a moment without orders in flight; orders wait."""
+        self.sync()
+        with self._changed:
+            self._wait(lambda: not self._account.in_flight, "every order in flight")
+            return self._account.compare()
+
+    def state(self) -> AccountState:
+        """Return the account as it stands."""
+        with self._changed:
+            return self._account.state()
+
+    def positions(self) -> dict[str, Decimal]:
+        """Signed position by symbol."""
+        return self.state().positions
+
+    def orders(self) -> list[Order]:
+        """All orders, in order of entry."""
+        with self._changed:
+            return self._account.orders()
+
+    def order(self, client_order_id: str) -> Order:
+        """One order by its client id."""
+        with self._changed:
+            return self._account.order(client_order_id)
+
+    def find(self, client_order_id: str) -> OrderReport | None:
+        """Report on an order, None where there is none with this id; one in flight is waited for."""
+        with self._changed:
+            if not self._account.books.knows(client_order_id):
+                return None
+            self._land([client_order_id])
+            return self.report(client_order_id)
+
+    def report(self, client_order_id: str) -> OrderReport:
+        """Report on one order."""
+        return report(self.order(client_order_id))
+
+    def fills(self) -> list[Fill]:
+        """All executions booked so far, oldest first."""
+        with self._changed:
+            return self._account.fills()
+
+    def health(self) -> Health:
+        """Say what the last inquiries have shown."""
+        return self._watcher.health
+
+    def reach(self) -> bool:
+        """Whether the venue answered the last inquiry, and this is still the one writer."""
+        return self._watcher.health.up and not self._watcher.is_fenced
+
+    def close(self) -> None:
+        """Stop watching, wait for orders in flight, close journal and venue."""
+        self._watcher.stop()
+        with self._changed:
+            self._wait(lambda: not self._account.in_flight, "every order in flight")
+            self._account.close()
+        self._venue.close()
+
+    def _prepare_all(self, batches: Sequence[tuple[OrderRequest, ...]]) -> list[Prepared]:
+        prepared = self._account.prepare([request for batch in batches for request in batch])
+        return prepared.split([len(batch) for batch in batches]) if len(batches) > 1 else [prepared]
+
+    def _record_all(self, sent: Sequence[_Sent]) -> list[list[OrderReport]]:
+        reports = self._account.record_all(sent)
+        if any(self._account.is_stopped(r) for prepared, _ in sent for unit in prepared.to_send for r in unit):
+            # What stops them came while they were in flight; the watcher cancels them.
+            self._account.enforce()
+        self._changed.notify_all()
+        return reports
+
+    def _stopped(self, unit: Sequence[OrderRequest]) -> list[e.OrderEvent]:
+        """Outcome of orders that were stopped after the gate had let them pass; empty where they were not."""
+        if not any(map(self._account.is_stopped, unit)):
+            return []
+        return refusals(unit, "Trading was stopped before it was sent.", self._clock(), not_sent=True)
+
+    def _landed(self, prepared: Prepared, reports: list[OrderReport]) -> list[OrderReport]:
+        names = [request.client_order_id for request in prepared.requests]
+        self._land(names)
+        with self._changed:
+            return [
+                told if index in prepared.refused else self.report(names[index]) for index, told in enumerate(reports)
+            ]
+
+    def _land(self, names: Iterable[str]) -> None:
+        """Wait until the venue's answer about orders is recorded."""
+        names = list(names)
+        with self._changed:
+            self._wait(lambda: self._account.in_flight.isdisjoint(names), ", ".join(names))
+
+    def _wait(self, is_so: Callable[[], bool], what: str) -> None:
+        if not self._changed.wait_for(is_so, LANDING_S):
+            raise ServiceError(
+                f"{self.name} has waited {LANDING_S:g} s for the venue's answer about {what}. Look at its health."
+            )
+
+    def _prices(self) -> tuple[Mapping[str, Decimal], str]:
+        """Prices now, or why there are none."""
+        try:
+            return self._venue.prices(), ""
+        except NeuralTraderError as error:
+            return {}, str(error)
+
+    def _cancel_postponed(self) -> None:
+        """Cancel what the account has decided to; what is in flight comes again with the next look."""
+        with self._changed:
+            names = [name for name in self._account.postponed if name not in self._account.in_flight]
+        for name in names:
+            self.cancel(name)

@@ -1,0 +1,109 @@
+"""What it takes to open a live account, or to open it again: values that travel to another process.
+
+`SettingsPlan` opens an account at a real venue from the settings; `ExchangePlan` one at a simulated exchange that
+stands at a row of a bar panel. Whatever opens gives the account, its venue and its prices together.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from nt_ray.brokers.base import Broker
+from nt_ray.brokers.one_at_a_time import OneAtATime
+from nt_ray.brokers.simulated.exchange import SimulatedExchange
+from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE, Costs
+from nt_ray.config import Settings
+from nt_ray.market.archive import open_panel
+from nt_ray.risk.limits import RiskLimits
+from nt_ray.storage.opening import open_journal
+from nt_ray.trader.account import Account
+from nt_ray.trader.connection import Connection
+from nt_ray.trader.replay_account import last_known_closes
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedVenue:
+    """An account that has recovered, the venue it trades at, where prices come from, and how to let go of both."""
+
+    account: Account
+    broker: Broker
+    prices: Callable[[], Mapping[str, Decimal]]
+    close: Callable[[], None]
+
+
+class LivePlan(Protocol):
+    """How a live account is opened. Opening it fences off every other copy."""
+
+    @property
+    def name(self) -> str:
+        """Name of the account."""
+        ...
+
+    def open(self, clock: Clock) -> OpenedVenue:
+        """Open venue and journal, and recover."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsPlan:
+    """An account at a real venue of the settings; `live` is the second consent to real money."""
+
+    settings: Settings
+    name: str
+    symbols: tuple[str, ...]
+    live: bool = False
+
+    def open(self, clock: Clock) -> OpenedVenue:
+        """Connect and recover."""
+        connection = Connection(self.settings, self.name, live=self.live)
+        try:
+            wanted = sorted({*self.symbols, *connection.broker.positions()})
+            account = connection.open(wanted, clock, postpone_cancels=True)
+        except BaseException:
+            connection.close()
+            raise
+        return OpenedVenue(account, connection.broker, lambda: connection.prices(wanted), connection.close)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangePlan:
+    """An account at a simulated exchange over saved bars, which stands at `row` and no earlier."""
+
+    name: str
+    folder: Path
+    bars: Path
+    row: int
+    capital: Decimal
+    costs: Costs = field(default_factory=Costs)
+    limits: RiskLimits = field(default_factory=RiskLimits)
+    journal: str = ""
+    """Path or address; empty takes a file of the folder."""
+
+    def open(self, clock: Clock) -> OpenedVenue:
+        """Open the exchange's book and recover."""
+        panel = open_panel(self.bars)
+        exchange = SimulatedExchange(self.name, panel, self.costs, self.folder / f"venue-{self.name}.sqlite")
+        broker = OneAtATime(exchange)
+        try:
+            exchange.advance(self.row)
+            journal = open_journal(self.journal or self.folder / f"journal-{self.name}.sqlite")
+            account = Account(
+                self.name, journal, broker, self.limits, panel.instruments, clock, postpone_cancels=True
+            )  # fmt: skip
+            account.deposit(self.capital)
+        except BaseException:
+            broker.close()
+            raise
+        closes = last_known_closes(panel)
+
+        def prices() -> dict[str, Decimal]:
+            broker.ping()
+            row = zip(panel.instruments, closes[exchange.cursor].tolist(), strict=True)
+            return {instrument.symbol: instrument.price(ticks) for instrument, ticks in row if ticks != UNKNOWN_PRICE}
+
+        return OpenedVenue(account, broker, prices, broker.close)

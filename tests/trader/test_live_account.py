@@ -1,0 +1,598 @@
+"""A live account over the simulated exchange and over a venue that waits: many callers, one writer, one watcher."""
+
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nt_ray.brokers.base import (
+    Capabilities,
+    ReplaceKind,
+    VenueAccount,
+    VenueDownError,
+    VenueOrder,
+    VenueUpdate,
+)
+from nt_ray.errors import BadInputError, FencedError, TradingError
+from nt_ray.market.bars import Instrument
+from nt_ray.risk.limits import RiskLimits
+from nt_ray.storage.journal import Journal
+from nt_ray.storage.opening import open_journal, opened
+from nt_ray.trader.account import Account
+from nt_ray.trader.books import Books, UnknownOrderError
+from nt_ray.trader.checkpoint import Checkpoints
+from nt_ray.trader.group_commit import GroupCommit
+from nt_ray.trader.live_account import LiveAccount
+from nt_ray.trader.live_plan import Clock, OpenedVenue
+from nt_ray.trader.watcher import Pace, Watcher
+from nt_ray.trading import events as e
+from nt_ray.trading.orders import Fill, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
+
+MORNING = datetime(2026, 1, 5, 15, tzinfo=UTC)
+KO = Instrument("KO", Decimal("0.01"))
+LIMITS = RiskLimits(max_messages=9_999, max_strategy_messages=9_999)
+PATIENCE_S = 20.0
+
+
+class WaitingVenue:
+    """A venue whose answers the test holds back: `hold(id)` stops the submission of an order until `let_go(id)`."""
+
+    name = "waiting"
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.sent: list[str] = []
+        self.asked: list[str] = []
+        self.book: dict[str, VenueOrder] = {}
+        self.requests: dict[str, OrderRequest] = {}
+        self.executions: list[Fill] = []
+        self.pushes: list[VenueUpdate] = []
+        self.down = False
+        self.marks: dict[str, Decimal] = {"KO": Decimal(50)}
+        self._gates: dict[str, threading.Event] = {}
+        self._reached: dict[str, threading.Event] = {}
+
+    def hold(self, client_order_id: str) -> None:
+        self._gates[client_order_id] = threading.Event()
+        self._reached[client_order_id] = threading.Event()
+
+    def wait_until_reached(self, client_order_id: str) -> None:
+        assert self._reached[client_order_id].wait(PATIENCE_S)
+
+    def let_go(self, client_order_id: str) -> None:
+        self._gates[client_order_id].set()
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            frozenset(OrderType), frozenset(TimeInForce), True, True, True, replace=ReplaceKind.NATIVE
+        )  # fmt: skip
+
+    def submit_order(self, request: OrderRequest) -> VenueOrder:
+        name = request.client_order_id
+        self.ping()
+        with self.lock:
+            self.sent.append(name)
+            self.requests[name] = request
+            self.book[name] = VenueOrder(name, f"v-{name}", OrderStatus.ACCEPTED, Decimal(0))
+        if name in self._gates:
+            self._reached[name].set()
+            assert self._gates[name].wait(PATIENCE_S)
+        return self.book[name]
+
+    def replace_order(self, request: OrderRequest) -> VenueOrder:
+        self.end(request.replaces, OrderStatus.REPLACED)
+        return self.submit_order(request)
+
+    def submit_linked(self, requests: Any) -> list[VenueOrder]:
+        return [self.submit_order(request) for request in requests]
+
+    def cancel_order(self, client_order_id: str) -> VenueOrder:
+        self.ping()
+        self.end(client_order_id, OrderStatus.CANCELED)
+        return self.book[client_order_id]
+
+    def order(self, client_order_id: str) -> VenueOrder | None:
+        self.ping()
+        self.asked.append(client_order_id)
+        return self.book.get(client_order_id)
+
+    def open_orders(self) -> list[VenueOrder]:
+        return [order for order in self.book.values() if order.status.is_open]
+
+    def fills(self, since: datetime | None) -> list[Fill]:
+        self.ping()
+        return [fill for fill in self.executions if since is None or fill.time >= since]
+
+    def updates(self) -> list[VenueUpdate]:
+        found, self.pushes = self.pushes, []
+        return found
+
+    def positions(self) -> dict[str, Decimal]:
+        found = Decimal(0)
+        for fill in self.executions:
+            found += fill.signed_quantity
+        return {"KO": found} if found else {}
+
+    def account(self) -> VenueAccount | None:
+        return None
+
+    def ping(self) -> None:
+        if self.down:
+            raise VenueDownError("The venue is down. Wait.")
+
+    def close(self) -> None:
+        self.down = True
+
+    def prices(self) -> dict[str, Decimal]:
+        self.ping()
+        return dict(self.marks)
+
+    def end(self, client_order_id: str, status: OrderStatus) -> None:
+        self.book[client_order_id] = replace(self.book[client_order_id], status=status)
+
+    def execute(self, client_order_id: str, quantity: int, *, push: bool = True, book: bool = True) -> VenueUpdate:
+        request = self.requests[client_order_id]
+        fill = Fill(
+            f"x{client_order_id}-{len(self.executions)}-{quantity}", client_order_id, "KO", request.side,
+            Decimal(quantity), Decimal(50), Decimal(0), MORNING,
+        )  # fmt: skip
+        done = quantity == request.quantity
+        self.end(client_order_id, OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED)
+        update = VenueUpdate(self.book[client_order_id], fill)
+        if book:
+            self.executions.append(fill)
+        if push:
+            self.pushes.append(update)
+        return update
+
+
+class Plan:
+    """Opens the account of a test."""
+
+    name = "live"
+
+    def __init__(self, path: Path, venue: WaitingVenue, limits: RiskLimits) -> None:
+        self.path, self.venue, self.limits = path, venue, limits
+        self.journal: Journal | None = None
+
+    def open(self, clock: Clock) -> OpenedVenue:
+        self.journal = open_journal(self.path)
+        account = Account("live", self.journal, self.venue, self.limits, [KO], clock, postpone_cancels=True)
+        account.deposit(Decimal(1_000_000))
+        return OpenedVenue(account, self.venue, self.venue.prices, lambda: None)
+
+
+class Times:
+    def __init__(self) -> None:
+        self.now = MORNING
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def venue() -> WaitingVenue:
+    return WaitingVenue()
+
+
+@pytest.fixture
+def times() -> Times:
+    return Times()
+
+
+Open = Callable[..., LiveAccount]
+
+
+@pytest.fixture
+def open_live(tmp_path: Path, venue: WaitingVenue, times: Times) -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def opened_account(*, watch: bool = False, limits: RiskLimits = LIMITS, **pace: float) -> LiveAccount:
+            plan = Plan(tmp_path / "journal.sqlite", venue, limits)
+            account = LiveAccount(plan, Pace(**pace), times, watch=watch)
+            stack.callback(account.close)
+            return account
+
+        yield opened_account
+
+
+def buy(number: object, quantity: int = 1, **changes: Any) -> OrderRequest:
+    values: dict[str, Any] = {"strategy": "test", "type": OrderType.LIMIT, "limit_price": Decimal(40)}
+    return OrderRequest(f"o{number}", "KO", Side.BUY, Decimal(quantity), **(values | changes))
+
+
+def folded(path: Path) -> Books:
+    books = Books()
+    with opened(path) as journal:
+        Checkpoints(journal).replay(books)
+    return books
+
+
+def events_of(path: Path) -> list[e.Event]:
+    with opened(path) as journal:
+        assert journal.verify().fault is None
+        return [entry.event for entry in journal.read()]
+
+
+def test_orders_of_many_threads_are_each_sent_once_and_the_journal_folds_to_the_same_books(
+    open_live: Open, venue: WaitingVenue, tmp_path: Path
+) -> None:
+    account = open_live(watch=True, sync_s=0.01, hear_s=0.002)
+    with ThreadPoolExecutor(8) as pool:
+        reports = [r for found in pool.map(lambda n: account.submit([buy(n)]), range(200)) for r in found]
+    assert {r.status for r in reports} == {OrderStatus.ACCEPTED}
+    assert [r.request.client_order_id for r in reports] == [f"o{n}" for n in range(200)]
+    assert sorted(venue.sent) == sorted(f"o{n}" for n in range(200))
+    account.close()
+    books = folded(tmp_path / "journal.sqlite")
+    assert {i: o.status for i, o in books.orders.items()} == {
+        o.request.client_order_id: o.status for o in account.orders()
+    }
+    assert books.exposure.line("KO").buys == 200
+
+
+def test_orders_that_come_together_are_journalled_in_one_append(
+    open_live: Open, venue: WaitingVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = open_live()
+    appends: list[list[str]] = []
+    entered, goes_on = threading.Event(), threading.Event()
+    append = Journal.append
+
+    def noted(self: Journal, events: Any, *, durable: bool = True) -> None:
+        names = [event.client_order_id for event in events if isinstance(event, e.OrderInitialized)]
+        if names:
+            appends.append(names)
+        if names == ["o0"]:
+            entered.set()
+            assert goes_on.wait(PATIENCE_S)
+        append(self, events, durable=durable)
+
+    monkeypatch.setattr(Journal, "append", noted)
+    waiting = account._prepare._waiting
+    with ThreadPoolExecutor(6) as pool:
+        first = pool.submit(account.submit, [buy(0)])
+        assert entered.wait(PATIENCE_S)
+        others = [pool.submit(account.submit, [buy(n)]) for n in range(1, 6)]
+        until(lambda: len(waiting) == 5)
+        goes_on.set()
+        reports = [first.result(), *(other.result() for other in others)]
+    assert appends[0] == ["o0"]
+    assert sorted(appends[1]) == [f"o{n}" for n in range(1, 6)]
+    assert len(appends) == 2
+    assert all(found[0].status is OrderStatus.ACCEPTED for found in reports)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for another thread."""
+    deadline = threading.Event()
+    for _ in range(int(PATIENCE_S / 0.002)):
+        if is_so():
+            return
+        deadline.wait(0.002)
+    pytest.fail("the other thread did not come that far")
+
+
+def test_a_cancel_passes_while_another_order_waits_for_the_venue(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    account.submit([buy(1)])
+    venue.hold("o2")
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(account.submit, [buy(2)])
+        venue.wait_until_reached("o2")
+        assert account.cancel("o1").status is OrderStatus.CANCELED
+        assert account.submit([buy(3)])[0].status is OrderStatus.ACCEPTED
+        assert account.report("o2").status is OrderStatus.SUBMITTED
+        venue.let_go("o2")
+        assert slow.result()[0].status is OrderStatus.ACCEPTED
+
+
+def test_a_cancel_of_an_order_in_flight_waits_for_the_venues_answer(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    venue.hold("o1")
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(account.submit, [buy(1)])
+        venue.wait_until_reached("o1")
+        cancel = pool.submit(account.cancel, "o1")
+        venue.let_go("o1")
+        assert slow.result()[0].status in (OrderStatus.ACCEPTED, OrderStatus.CANCELED)
+        assert cancel.result().status is OrderStatus.CANCELED
+
+
+def test_an_order_in_flight_is_neither_asked_for_nor_sent_again_by_the_watcher(
+    open_live: Open, venue: WaitingVenue
+) -> None:
+    account = open_live()
+    venue.hold("o1")
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(account.submit, [buy(1, 2)])
+        venue.wait_until_reached("o1")
+        venue.execute("o1", 1)
+        account.sync()
+        account.hear()
+        assert venue.asked == []
+        assert account.report("o1").filled_quantity == 0
+        venue.let_go("o1")
+        assert slow.result()[0].venue_order_id == "v-o1"
+    account.hear()
+    assert venue.sent == ["o1"]
+    assert account.report("o1").filled_quantity == 1
+
+
+def test_the_same_order_of_two_callers_is_sent_once_and_both_hear_of_it(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    venue.hold("o1")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(account.submit, [buy(1)])
+        venue.wait_until_reached("o1")
+        second = pool.submit(account.submit, [buy(1)])
+        venue.let_go("o1")
+        assert [first.result()[0].status, second.result()[0].status] == [OrderStatus.ACCEPTED] * 2
+    assert venue.sent == ["o1"]
+
+
+def test_one_caller_does_not_answer_for_what_another_one_sends(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    good, bad = buy(1), buy(2, strategy="\ud800")
+    account._changed.acquire()
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(account.submit, [request]) for request in (good, bad)]
+        until(lambda: len(account._prepare._waiting) == 2)
+        account._changed.release()
+        assert found[0].result()[0].status is OrderStatus.ACCEPTED
+        with pytest.raises(TradingError, match="no text"):
+            found[1].result()
+    assert venue.sent == ["o1"]
+    assert account.find("o2") is None
+
+
+def test_pushed_executions_count_once_however_often_and_in_whatever_order_they_come(
+    open_live: Open, venue: WaitingVenue
+) -> None:
+    account = open_live()
+    account.submit([buy(1, 5), buy(2, 3)])
+    updates = [venue.execute("o1", n, push=False) for n in (1, 3)] + [venue.execute("o2", 3, push=False)]
+    venue.pushes = [updates[2], updates[1], updates[2], updates[0], updates[1]]
+    assert account.hear()
+    assert not account.hear()
+    account.sync()
+    assert [account.report(name).filled_quantity for name in ("o1", "o2")] == [4, 3]
+    assert account.positions() == {"KO": 7}
+    assert len(account.fills()) == 3
+
+
+def test_a_lost_push_is_found_by_the_next_inquiry(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    account.submit([buy(1, 5)])
+    venue.execute("o1", 5, push=False)
+    assert not account.hear()
+    account.sync()
+    assert account.report("o1").status is OrderStatus.FILLED
+
+
+def test_a_pushed_end_before_its_execution_leaves_room_for_the_late_execution(
+    open_live: Open, venue: WaitingVenue
+) -> None:
+    account = open_live()
+    account.submit([buy(1, 5)])
+    update = venue.execute("o1", 2, push=False)
+    venue.end("o1", OrderStatus.CANCELED)
+    venue.pushes = [VenueUpdate(venue.book["o1"]), update]
+    account.hear()
+    assert account.report("o1").status is OrderStatus.CANCELED
+    assert account.report("o1").filled_quantity == 2
+
+
+def test_a_push_about_an_order_in_doubt_says_that_it_arrived(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    venue.hold("o1")
+    venue._gates["o1"].set()
+    real = venue.submit_order
+
+    def breaks(request: OrderRequest) -> VenueOrder:
+        from nt_ray.brokers.base import AmbiguousError
+
+        real(request)
+        raise AmbiguousError("no answer")
+
+    venue.submit_order = breaks  # type: ignore[method-assign]
+    assert account.submit([buy(1, 5)])[0].status is OrderStatus.SUBMITTED
+    venue.execute("o1", 2)
+    account.hear()
+    told = account.report("o1")
+    assert (told.status, told.venue_order_id, told.filled_quantity) == (OrderStatus.PARTIALLY_FILLED, "v-o1", 2)
+
+
+def test_a_halt_stops_what_is_in_flight_and_what_has_not_left_yet(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    account.submit([buy(0)])
+    venue.hold("o1")
+    with ThreadPoolExecutor(2) as pool:
+        batch = pool.submit(account.submit, [buy(1), buy(2)])
+        venue.wait_until_reached("o1")
+        halted = pool.submit(account.halt, "account", "ann", "drill")
+        until(lambda: bool(account.state().halts))
+        venue.let_go("o1")
+        told = batch.result()
+        halted.result()
+    account.hear()
+    assert venue.sent == ["o0", "o1"]
+    assert (told[1].status, told[1].not_sent) == (OrderStatus.REJECTED, True)
+    assert [account.report(f"o{n}").status for n in (0, 1)] == [OrderStatus.CANCELED] * 2
+
+
+def test_without_fresh_prices_only_reductions_pass(open_live: Open, venue: WaitingVenue, times: Times) -> None:
+    account = open_live(limits=replace(LIMITS, max_reference_age_s=10))
+    account.submit([buy(1, 5)])
+    venue.execute("o1", 5)
+    account.hear()
+    times.now += timedelta(seconds=11)
+    venue.marks = {}
+    account.sync()
+    sell = OrderRequest("s1", "KO", Side.SELL, Decimal(5), "test", OrderType.LIMIT, Decimal(60))
+    reports = account.submit([buy(2), sell])
+    assert (reports[0].rule, reports[1].status) == ("stale_reference", OrderStatus.ACCEPTED)
+
+
+def test_a_venue_that_does_not_answer_is_told_and_asked_again_after_growing_pauses(
+    open_live: Open, venue: WaitingVenue
+) -> None:
+    venue.down = True
+    account = open_live()
+    assert (account.reach(), account.health().failures) == (False, 1)
+    with pytest.raises(VenueDownError):
+        account.sync()
+    told = account.submit([buy(1)])[0]
+    assert told.status is OrderStatus.DENIED
+    venue.down = False
+    account.sync()
+    assert account.submit([buy(2)])[0].status is OrderStatus.ACCEPTED
+
+
+def test_an_order_that_was_certainly_not_sent_says_so(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    venue.down = True
+    told = account.submit([buy(1)])[0]
+    assert (told.status, told.not_sent) == (OrderStatus.REJECTED, True)
+
+
+def test_the_watcher_asks_on_time_listens_in_between_and_backs_off() -> None:
+    now, calls, fails = [0.0], [], [False]
+
+    def sync() -> None:
+        calls.append(("sync", now[0]))
+        if fails[0]:
+            raise VenueDownError("down")
+
+    watcher = Watcher(
+        sync, lambda: calls.append(("hear", now[0])), Pace(10, 2, 1, 5), clock=lambda: now[0], jitter=lambda: 0.5
+    )
+    pauses = []
+    for _ in range(7):
+        pauses.append(watcher.step())
+        now[0] += pauses[-1]
+    assert calls == [("sync", 0), ("hear", 2), ("hear", 4), ("hear", 6), ("hear", 8), ("sync", 10), ("hear", 12)]
+    fails[0], now[0], calls[:] = True, 20.0, []
+    pauses = []
+    for _ in range(5):
+        pauses.append(watcher.step())
+        now[0] += pauses[-1]
+    assert pauses == [1, 2, 4, 5, 5]
+    assert (watcher.health.up, watcher.health.failures) == (False, 5)
+    fails[0] = False
+    watcher.step()
+    assert (watcher.health.up, watcher.health.failures) == (True, 0)
+
+
+def test_a_second_copy_takes_over_and_the_first_can_neither_write_nor_send(
+    open_live: Open, venue: WaitingVenue, times: Times, tmp_path: Path
+) -> None:
+    first = open_live()
+    first.submit([buy(1)])
+    second = open_live()
+    assert second.report("o1").status is OrderStatus.ACCEPTED
+    with pytest.raises(FencedError):
+        first.submit([buy(2)])
+    assert second.submit([buy(3)])[0].status is OrderStatus.ACCEPTED
+    assert venue.sent == ["o1", "o3"]
+    times.now += timedelta(seconds=1)
+    first._watcher._due = 0.0
+    first._watcher.step()
+    assert (first.reach(), second.reach()) == (False, True)
+    assert set(folded(tmp_path / "journal.sqlite").orders) == {"o1", "o3"}
+
+
+def test_a_reconciliation_waits_for_orders_in_flight(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    venue.hold("o1")
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(account.submit, [buy(1)])
+        venue.wait_until_reached("o1")
+        comparison = pool.submit(account.reconcile)
+        venue.let_go("o1")
+        assert slow.result()[0].status is OrderStatus.ACCEPTED
+        assert comparison.result().agrees
+
+
+def test_a_replacement_takes_the_place_of_an_open_order(open_live: Open, venue: WaitingVenue) -> None:
+    account = open_live()
+    account.submit([buy(1, 5)])
+    told = account.replace(buy(2, 7, replaces="o1", limit_price=Decimal(41)))
+    assert told.status is OrderStatus.ACCEPTED
+    assert account.report("o1").status is OrderStatus.REPLACED
+    with pytest.raises(BadInputError, match="replaces nothing"):
+        account.replace(buy(3))
+
+
+def test_an_unknown_order_cannot_be_cancelled(open_live: Open) -> None:
+    with pytest.raises(UnknownOrderError):
+        open_live().cancel("nobody")
+
+
+def test_a_group_serves_everyone_or_tells_everyone_why_not() -> None:
+    lock = threading.Condition(threading.RLock())
+    served: list[list[int]] = []
+
+    def work(jobs: Any) -> list[int]:
+        served.append(list(jobs))
+        if len(jobs) > 1 and 3 in jobs:
+            raise BadInputError("three")
+        if jobs == [3]:
+            raise BadInputError("three alone")
+        return [2 * job for job in jobs]
+
+    group: GroupCommit[int, int] = GroupCommit(lock, work)
+    lock.acquire()
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(group.run, n) for n in range(1, 5)]
+        until(lambda: len(group._waiting) == 4)
+        lock.release()
+        assert [found[n].result() for n in (0, 1, 3)] == [2, 4, 8]
+        with pytest.raises(BadInputError, match="three alone"):
+            found[2].result()
+    assert len(served[0]) == 4
+
+
+def test_a_report_travels_between_processes(open_live: Open) -> None:
+    told = open_live().submit([buy(1)])
+    assert pickle.loads(pickle.dumps(told)) == told
+
+
+def test_switches_and_limits_hold_for_every_caller_and_survive_in_the_journal(open_live: Open, times: Times) -> None:
+    account = open_live()
+    account.halt(["strategy:test", "symbol:PEP"], "ann", "drill")
+    assert account.submit([buy(1)])[0].rule == "kill_switch"
+    account.resume("strategy:test", "ann", "over")
+    account.change_limits({"max_order_quantity": 3}, "ann", "careful")
+    assert account.submit([buy(2, 4)])[0].rule == "order_quantity"
+    assert open_live().limits().max_order_quantity == 3
+    again = open_live()
+    again.revert_limits([], "ann", "over")
+    assert again.submit([buy(3, 4)])[0].status is OrderStatus.ACCEPTED
+    again.reset("ann", "nothing to reset")
+    assert again.state().halts == {"symbol:PEP": "ann: drill"}
+    assert [told.status for told in again.cancel_all()] == [OrderStatus.CANCELED]
+    assert (again.name, again.submit([])) == ("live", [])
+
+
+def test_a_watcher_that_breaks_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda found: told.append(found.exc_type))
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    watcher = Watcher(broken, broken)
+    watcher.start()
+    until(lambda: bool(told))
+    watcher.stop()
+    assert told == [ZeroDivisionError]
+    assert (watcher.health.up, "broke off" in watcher.health.error) == (False, True)
