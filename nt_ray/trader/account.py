@@ -15,7 +15,7 @@ State is in `nt_ray.trader.books`, the talk with the venue in `nt_ray.trader.ven
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -183,11 +183,10 @@ class Account:
         Safe to repeat: a time before the last mark brings no prices, an equal one no change.
         """
         inquiry = self.inquire(time)
-        try:
+        with ExitStack() as failed:
+            failed.callback(self.drop, inquiry)
             answers = self.ask(inquiry)
-        except BaseException:
-            self.drop(inquiry)
-            raise
+            failed.pop_all()
         return self.take(inquiry, answers, time, marks, volumes)
 
     def inquire(self, time: datetime) -> Inquiry:

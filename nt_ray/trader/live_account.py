@@ -9,6 +9,7 @@ gate lets only reductions pass, where `max_reference_age_s` says so. Opening it 
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -21,7 +22,7 @@ from nt_ray.trader.group_commit import GroupCommit
 from nt_ray.trader.health import Health
 from nt_ray.trader.intake import Prepared
 from nt_ray.trader.live_plan import LivePlan
-from nt_ray.trader.news import refusals
+from nt_ray.trader.news import Inquiry, refusals
 from nt_ray.trader.reconciliation import Reconciliation
 from nt_ray.trader.reports import report
 from nt_ray.trader.watcher import Pace, Watcher
@@ -143,12 +144,10 @@ class LiveAccount:
         with self._syncing:
             with self._changed:
                 inquiry = self._account.inquire(self._clock())
-            try:
+            with ExitStack() as failed:
+                failed.callback(self._drop, inquiry)
                 answers = self._account.ask(inquiry)
-            except BaseException:
-                with self._changed:
-                    self._account.drop(inquiry)
-                raise
+                failed.pop_all()
             marks, blind = self._prices()
             with self._changed:
                 state = self._account.take(inquiry, answers, self._clock(), marks)
@@ -263,6 +262,11 @@ class LiveAccount:
             raise ServiceError(
                 f"{self.name} has waited {LANDING_S:g} s for the venue's answer about {what}. Look at its health."
             )
+
+    def _drop(self, inquiry: Inquiry) -> None:
+        with self._changed:
+            self._account.drop(inquiry)
+            self._changed.notify_all()
 
     def _prices(self) -> tuple[Mapping[str, Decimal], str]:
         """Prices now, or why there are none."""

@@ -5,6 +5,7 @@ stands at a row of a bar panel. Whatever opens gives the account, its venue and 
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -61,12 +62,11 @@ class SettingsPlan:
     def open(self, clock: Clock) -> OpenedVenue:
         """Connect and recover."""
         connection = Connection(self.settings, self.name, live=self.live)
-        try:
+        with ExitStack() as failed:
+            failed.callback(connection.close)
             wanted = sorted({*self.symbols, *connection.broker.positions()})
             account = connection.open(wanted, clock, postpone_cancels=True)
-        except BaseException:
-            connection.close()
-            raise
+            failed.pop_all()
         return OpenedVenue(account, connection.broker, lambda: connection.prices(wanted), connection.close)
 
 
@@ -89,16 +89,15 @@ class ExchangePlan:
         panel = open_panel(self.bars)
         exchange = SimulatedExchange(self.name, panel, self.costs, self.folder / f"venue-{self.name}.sqlite")
         broker = OneAtATime(exchange)
-        try:
+        with ExitStack() as failed:
+            failed.callback(broker.close)
             exchange.advance(self.row)
             journal = open_journal(self.journal or self.folder / f"journal-{self.name}.sqlite")
             account = Account(
                 self.name, journal, broker, self.limits, panel.instruments, clock, postpone_cancels=True
             )  # fmt: skip
             account.deposit(self.capital)
-        except BaseException:
-            broker.close()
-            raise
+            failed.pop_all()
         closes = last_known_closes(panel)
 
         def prices() -> dict[str, Decimal]:

@@ -90,7 +90,12 @@ class VenueLink:
         first = orders[0]
         if first.status is OrderStatus.PENDING_CANCEL:
             event = self._settle_cancel(first.request.client_order_id, found[0], now)
-            return [] if event is None else [event]
+            if event is None:
+                return []
+            if found[0] is None and first.request.replaces:
+                # Called off before it arrived: what it was to replace works on.
+                return [e.ReplaceRejected(now, first.request.replaces, "Its replacement was called off."), event]
+            return [event]
         if not any(found):
             if not self._capabilities.lookup_proves_absence:
                 return []

@@ -191,3 +191,21 @@ def test_a_read_that_is_to_come_late_changes_nothing(simulator: AlpacaSimulator,
     simulator.arrived()
     assert at_venue(simulator) == {"a": OrderStatus.ACCEPTED}
     end(trader, post, simulator)
+
+
+def test_a_replacement_that_is_called_off_before_it_arrives_leaves_the_order_at_work(
+    simulator: AlpacaSimulator, post: Post
+) -> None:
+    trader = Trader(post)
+    trader.account.submit([order()])
+    simulator.fault("drop_before", method="PATCH")
+    trader.account.replace(order("b", 94, replaces="a"))
+    # It dies between the journal's note that the replacement is to be cancelled and the request to the venue.
+    trader.account._journal.append([e.PendingCancel(datetime.now(UTC), "b")])
+    trader.die()
+    time.sleep(ARRIVAL_S)
+    trader.open()
+    time.sleep(ARRIVAL_S)
+    trader.sync()
+    assert (trader.status("a"), trader.status("b")) == (OrderStatus.ACCEPTED, OrderStatus.CANCELED)
+    end(trader, post, simulator)

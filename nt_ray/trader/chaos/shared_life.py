@@ -6,7 +6,7 @@ several orders under way.
 
 import threading
 import traceback
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from nt_ray.errors import StorageError
@@ -32,14 +32,13 @@ class DrillPlan:
 
     def open(self, clock: Clock) -> OpenedVenue:
         """Open venue and journal, and recover."""
-        broker = venue(self.post)
-        watched = shaken(broker, "venue", self.gremlin)
-        try:
+        with ExitStack() as opened:
+            broker = venue(self.post)
+            opened.callback(broker.close)
+            watched = shaken(broker, "venue", self.gremlin)
             journal = shaken(open_journal(self.post.journal), "journal", self.gremlin)
             account = open_account(self.post, watched, journal, postpone_cancels=True)
-        except BaseException:
-            broker.close()
-            raise
+            opened.pop_all()
         return OpenedVenue(account, watched, lambda: self.post.prices, broker.close)
 
 
