@@ -9,7 +9,8 @@ import pytest
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
-PROGRAMS = {"backtesting": "backtesting_trades", "vectorbt": "vectorbt_crossover"}
+PROGRAMS = {"backtesting": "backtesting_trades", "vectorbt": "vectorbt_crossover", "measures": "measures"}
+DATA = {"backtesting": "goog.csv", "vectorbt": "goog.csv", "measures": "curve.csv"}
 VERSIONS = {"backtesting": ("backtesting.py", "0.6.6"), "vectorbt": ("vectorbt", "1.2.0")}
 
 
@@ -20,11 +21,11 @@ def test_a_peer_that_is_installed_repeats_its_record(name: str) -> None:
     if not python.exists():
         pytest.skip(f"{python} is not there; sh benchmarks/peer_trades.sh makes it, NT_RAY_PEERS names the folder")
     program = REPOSITORY / "benchmarks" / "peers" / f"{PROGRAMS[name]}.py"
-    done = subprocess.run([python, program, HERE / "goog.csv"], capture_output=True, text=True, check=True)
+    done = subprocess.run([python, program, HERE / DATA[name]], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == json.loads((HERE / "recorded" / f"{name}.json").read_text())
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", VERSIONS)
 def test_a_record_names_its_peer_and_version(name: str) -> None:
     record = json.loads((HERE / "recorded" / f"{name}.json").read_text())
     assert (record["peer"], record["version"]) == VERSIONS[name]
