@@ -69,7 +69,10 @@ def _close(connection: sqlite3.Connection | None) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind, *, create: bool) -> None:
+    # One transaction reads one state: another process may be making the file at this moment.
+    connection.execute("BEGIN")
     application_id, version, tables = _header(connection)
+    connection.execute("COMMIT")
     if application_id != kind.application_id and (application_id != 0 or tables):
         raise StorageError(f"{path} is a database, but not a {kind.name}. Give the path of a {kind.name}.")
     if version > kind.version:

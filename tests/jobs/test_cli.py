@@ -160,7 +160,7 @@ def test_the_examples_of_the_help_parse(trade: FakeTrade, capsys: pytest.Capture
     assert len(examples) == 7
     for example in examples:
         assert cli.main(example[1:]) == 0, example
-    assert len(trade.calls) == 5
+    assert len(trade.calls) == len(examples)
 
 
 def test_config_show_prints_toml_that_gives_the_same_settings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,8 @@
-"""The rate budget of one key: a window of one minute, of which a share is kept for cancels.
+"""The rate budget of one key: a window of one minute, of which shares are kept for cancels and for orders.
 
-Guarantees: no more than `limit` requests leave in any minute, and no more than `limit - reserve` of them are ordinary
-ones, so an order can be cancelled when nothing else can be asked. A request without budget raises `RateLimitedError`
+Guarantees: no more than `limit` requests leave in any minute; no order leaves once `limit - reserve` have, and no
+question once `limit - reserve - orders` have. So an order can be cancelled when nothing else can be sent, and asking
+starves no order. A request without budget raises `RateLimitedError`
 and is not sent. Requests of other processes with the same key are counted as the venue's headers tell of them.
 """
 
@@ -19,9 +20,10 @@ WINDOW_S: Final = 60.0
 class Budget:
     """Requests that may still be made; safe to share between threads."""
 
-    def __init__(self, limit: int, reserve: int, clock: Callable[[], float]) -> None:
-        if not 0 <= reserve < limit:
-            raise ConfigError(f"A reserve of {reserve} out of {limit} requests leaves none. Keep less for cancels.")
+    def __init__(self, limit: int, reserve: int, clock: Callable[[], float], orders: int = 0) -> None:
+        if not 0 <= reserve + orders < limit:
+            raise ConfigError(f"A reserve of {reserve + orders} out of {limit} requests leaves none. Keep less.")
+        self._orders = orders
         self._limit = limit
         self._reserve = reserve
         self._clock = clock
@@ -29,11 +31,12 @@ class Budget:
         self._closed_until = float("-inf")
         self._lock = threading.Lock()
 
-    def take(self, *, urgent: bool = False) -> None:
-        """Count one request; raise `RateLimitedError` where there is no budget for it."""
+    def take(self, *, urgent: bool = False, order: bool = False) -> None:
+        """Count one request, an `urgent` one, an `order` or a question; raise `RateLimitedError` without budget."""
         with self._lock:
             now = self._forget_old()
-            allowed = self._limit if urgent else self._limit - self._reserve
+            kept = 0 if urgent else self._reserve if order else self._reserve + self._orders
+            allowed = self._limit - kept
             if len(self._made) >= allowed:
                 raise _limited(self._made[len(self._made) - allowed] + WINDOW_S - now)
             if now < self._closed_until:

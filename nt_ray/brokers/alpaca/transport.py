@@ -27,8 +27,9 @@ _NOT_LEFT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout,
 REQUESTS_PER_MINUTE: Final = 200
 """What Alpaca allows a key."""
 
-_RESERVED_PART: Final = 10
-"""One request in so many is kept for cancels."""
+_CANCELS_PART: Final = 10
+_ORDERS_PART: Final = 4
+"""One request in so many is kept for cancels, and one in so many for orders."""
 
 _UNSAID_WAIT_S: Final = 5.0
 """Pause after a 429 that does not say for how long."""
@@ -58,7 +59,8 @@ class Transport:
     ) -> None:
         self._patience = patience or Patience()
         self._limit = requests_per_minute
-        self.budget = Budget(requests_per_minute, requests_per_minute // _RESERVED_PART, self._patience.clock)
+        cancels, orders = requests_per_minute // _CANCELS_PART, requests_per_minute // _ORDERS_PART
+        self.budget = Budget(requests_per_minute, cancels, self._patience.clock, orders)
         self._client = httpx.Client(
             base_url=host,
             headers=access.headers(),
@@ -79,7 +81,7 @@ class Transport:
 
     def send(self, method: str, path: str, body: Mapping[str, Any]) -> Any:
         """Send an order once."""
-        self.budget.take()
+        self.budget.take(order=True)
         doing = f"{method} {path}"
         try:
             response = self._client.request(method, path, json=body)

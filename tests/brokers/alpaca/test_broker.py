@@ -323,17 +323,22 @@ def test_a_limit_of_the_venue_closes_the_budget_for_as_long_as_it_says(
     assert broker.positions() == {}
 
 
-def test_a_spent_budget_still_cancels(simulator: AlpacaSimulator, connect: Connect) -> None:
+def test_spent_questions_leave_orders_and_spent_orders_leave_cancels(
+    simulator: AlpacaSimulator, connect: Connect
+) -> None:
     broker = connect(requests_per_minute=40)
     broker.submit_order(order(**limit("95")))
-    for _ in range(34):
+    for _ in range(24):
         broker.positions()
     with pytest.raises(RateLimitedError):
         broker.positions()
+    more = [f"more-{number}" for number in range(10)]
+    for name in more:
+        broker.submit_order(order(name, **limit("95")))
     with pytest.raises(RateLimitedError):
         broker.submit_order(order("b"))
     assert broker.cancel_order("a").status is OrderStatus.CANCELED
-    assert [o["client_order_id"] for o in simulator.orders()] == ["a"]
+    assert [o["client_order_id"] for o in simulator.orders()] == ["a", *more]
 
 
 def test_a_venue_that_is_started_again_goes_on(tmp_path: Path, connect: Connect) -> None:

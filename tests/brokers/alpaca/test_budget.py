@@ -82,3 +82,19 @@ def test_the_venue_can_close_it() -> None:
 def test_a_reserve_must_leave_something() -> None:
     with pytest.raises(ConfigError, match="leaves none"):
         Budget(5, 5, Clock())
+
+
+def test_questions_leave_room_for_orders_and_orders_for_cancels() -> None:
+    budget = Budget(10, 2, lambda: 0.0, orders=3)
+    for _ in range(5):
+        budget.take()
+    with pytest.raises(RateLimitedError):
+        budget.take()
+    for _ in range(3):
+        budget.take(order=True)
+    with pytest.raises(RateLimitedError):
+        budget.take(order=True)
+    for _ in range(2):
+        budget.take(urgent=True)
+    with pytest.raises(RateLimitedError):
+        budget.take(urgent=True)
