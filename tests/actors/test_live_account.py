@@ -55,7 +55,7 @@ def plan_of(simulator: AlpacaSimulator, folder: Path, name: str) -> SettingsPlan
 
 @ray.remote(num_cpus=0)
 class Agent:
-    """Buys one share after the other and repeats what got no answer under the same id."""
+    """Buys one share after the other, repeats under the same id what got no answer, and asks again what is in doubt."""
 
     def __init__(self, account: Any, name: str) -> None:
         self._account, self._name = account, name
@@ -66,7 +66,13 @@ class Agent:
         for number in range(count):
             batch = [buy(f"{self._name}-{number}", strategy=self._name)]
             call = lambda batch=batch: self._account.submit.remote(batch)  # noqa: E731
-            found.append(str(settle(call(), call, "the account")[0].status))
+            told = settle(call(), call, "the account")[0]
+            while told.status is OrderStatus.SUBMITTED:
+                # The order of a killed sender may still be under way for a moment.
+                time.sleep(0.05)
+                ask = lambda told=told: self._account.find.remote(told.request.client_order_id)  # noqa: E731
+                told = settle(ask(), ask, "the account")
+            found.append(str(told.status))
         return found
 
 
