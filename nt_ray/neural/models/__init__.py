@@ -1,0 +1,1 @@
+"""The networks: one file each, found by name through `nt_ray.neural.models.registry`."""
