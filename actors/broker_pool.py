@@ -10,11 +10,12 @@ import random
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.exceptions import ActorUnschedulableError, GetTimeoutError, RayActorError
 
 from actors.calls import settle
 from actors.cluster import NAMESPACE
@@ -31,6 +32,7 @@ class BrokerPoolActor:
 
     def __init__(self, actor_names: Mapping[str, str], table: RoutingTable, period_s: float) -> None:
         """Supervise accounts by the names of their actors, so that a restart finds them again."""
+        self._actor_names = dict(actor_names)
         self._accounts = {name: ray.get_actor(actor, NAMESPACE) for name, actor in actor_names.items()}
         self._switchboard = Switchboard(table)
         self._health = dict.fromkeys(actor_names, Health())
@@ -55,6 +57,10 @@ class BrokerPoolActor:
         states = self._switchboard.states()
         return {name: {**dataclasses.asdict(h), "circuit": str(states[name])} for name, h in self._health.items()}
 
+    def circuits(self) -> dict[str, str]:
+        """State of the circuit of each account, by the name of its actor."""
+        return {self._actor_names[name]: str(state) for name, state in self._switchboard.states().items()}
+
     def trips(self) -> int:
         """How often a circuit has opened."""
         return self._switchboard.trips
@@ -66,7 +72,10 @@ class BrokerPoolActor:
         """Why an account cannot be reached; empty where it can."""
         try:
             return "" if _answer(self._accounts[account]) else "The venue does not answer."
-        except (RayActorError, GetTimeoutError) as error:
+        except (RayActorError, ActorUnschedulableError, GetTimeoutError) as error:
+            # Who started it anew gave the name to another actor.
+            with suppress(ValueError):
+                self._accounts[account] = ray.get_actor(self._actor_names[account], NAMESPACE)
             return f"The account's actor does not answer: {type(error).__name__}."
 
     def _check(self) -> None:

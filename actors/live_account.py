@@ -5,8 +5,10 @@ kill switches pass while orders wait for the venue. Methods are never retried by
 ids (`actors.calls`). A copy that another one has replaced answers every write with `FencedError`.
 """
 
+import gc
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -14,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.calls import settle
 from actors.cluster import NAMESPACE
+from nt_ray.trader.health import LiveStatus
 from nt_ray.trader.live_account import LiveAccount
 from nt_ray.trader.live_plan import LivePlan
 from nt_ray.trader.reports import OrderReport
@@ -28,6 +31,8 @@ OTHER_THREADS = 8
     num_cpus=0,
     max_restarts=-1,
     max_task_retries=0,
+    # A record of each call in the head node would cost a tenth of it; the journal is the record.
+    enable_task_events=False,
     max_concurrency=OTHER_THREADS,
     concurrency_groups={"orders": ORDER_THREADS},
 )
@@ -36,6 +41,8 @@ class LiveAccountActor(LiveAccount):
 
     def __init__(self, plan: LivePlan, pace: Pace | None = None) -> None:
         super().__init__(plan, pace)
+        # What has been loaded lives as long as the actor: no collection need walk it, and hold up orders meanwhile.
+        gc.freeze()
 
     @ray.method(concurrency_group="orders")
     def submit(self, requests: Sequence[OrderRequest]) -> list[OrderReport]:  # type: ignore[override]
@@ -46,6 +53,10 @@ class LiveAccountActor(LiveAccount):
     def replace(self, request: OrderRequest) -> OrderReport:  # type: ignore[override]
         """Put an order in the place of the open one that it `replaces`; report on the new one."""
         return super().replace(request)
+
+    def status(self) -> LiveStatus:
+        """Say how the account is, and where."""
+        return replace(super().status(), node=ray.get_runtime_context().get_node_id())
 
     def ping(self) -> None:
         """Answer once the account has recovered."""
@@ -60,18 +71,28 @@ def actor_name(account: str) -> str:
     return f"account/live/{account}"
 
 
-def start(plan: LivePlan, pace: Pace | None = None) -> Any:
-    """Start the actor of an account on this node, where its journal is, or find it; it outlives its starter."""
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    handle: Any = LiveAccountActor.options(  # type: ignore[attr-defined]
+def start(plan: LivePlan, pace: Pace | None = None, node: str = "") -> Any:
+    """Start the actor of an account, or find it; it outlives its starter.
+
+    It begins on a node by its id, else on this one. Where `plan.moves`, Ray starts it on another node should that one
+    die; otherwise it stays where its journal is, and whoever reaches the journal elsewhere starts it there.
+    """
+    here = NodeAffinitySchedulingStrategy(node or ray.get_runtime_context().get_node_id(), soft=plan.moves)
+    actor = LiveAccountActor.options(  # type: ignore[attr-defined]
         name=actor_name(plan.name),
         namespace=NAMESPACE,
         lifetime="detached",
         get_if_exists=True,
         scheduling_strategy=here,
-    ).remote(plan, pace)
-    settle(handle.ping.remote(), handle.ping.remote, f"Account {plan.name}")
-    return handle
+    )
+
+    def begin() -> "ray.ObjectRef[None]":
+        # Found again each time: an actor whose node has just died bears the name until Ray notices.
+        answer: ray.ObjectRef[None] = actor.remote(plan, pace).ping.remote()
+        return answer
+
+    settle(begin(), begin, f"Account {plan.name}")
+    return find(plan.name)
 
 
 def find(account: str) -> Any:

@@ -49,7 +49,7 @@ def books() -> Books:
                 fill = Fill(name, name, request.symbol, side, Decimal(100), PRICE, Decimal(0), NOW)
                 found.apply(e.OrderFilled(NOW, fill))
     found.now = NOW + timedelta(seconds=5)
-    found.references.saw([i.symbol for i in INSTRUMENTS], found.now)
+    found.references.saw(dict.fromkeys((i.symbol for i in INSTRUMENTS), found.now), found.now)
     found.references.trade({i.symbol: Decimal(10_000_000) for i in INSTRUMENTS})
     return found
 

@@ -1,7 +1,9 @@
 """`nt-ray brokers`: the venues of the settings and how they are."""
 
 import json
+import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,11 +15,27 @@ if TYPE_CHECKING:
 
 DOWN = 1
 
+_COLUMNS = ("broker", "kind", "money", "up", "latency_ms", "equity", "buying_power", "open_orders", "capital_share")
+_LIVE_COLUMNS = (
+    "account",
+    "up",
+    "latency_ms",
+    "failures",
+    "circuit",
+    "open_orders",
+    "in_doubt",
+    "epoch",
+    "pid",
+    "node",
+)
+
 STATUS_HELP = help_text(
     "Ask every enabled broker whether it is there: what stands behind the name, how fast it answers, money and orders. "
-    "Exit code 1 where one cannot be reached.",
+    "Where RAY_ADDRESS or ray.address names a cluster, show beside it what the live accounts there say of themselves: "
+    "health, circuit, orders in doubt, epoch, process and node. Exit code 1 where one cannot be reached.",
     "nt-ray brokers status",
     "nt-ray brokers status --config live.toml --json",
+    "RAY_ADDRESS=10.0.0.1:6379 nt-ray brokers status --config live.toml",
 )
 
 brokers_app = typer.Typer(help="Venues and their state.", rich_markup_mode=None, no_args_is_help=False)
@@ -37,11 +55,33 @@ def status(config: ConfigFile = None, set_values: SetValues = None, as_json: AsJ
     settings = load_settings(config, overrides_from({}, set_values))
     shares = settings.brokers.shares()
     rows = [{**_status(settings, name), "capital_share": str(shares[name])} for name in settings.brokers.enabled]
+    told: dict[str, Any] = {"routing": settings.brokers.routing, "brokers": rows}
+    address = settings.ray.address or os.environ.get("RAY_ADDRESS")
+    if address:
+        told["cluster"] = _cluster(settings, address)
     if as_json:
-        typer.echo(json.dumps({"routing": settings.brokers.routing, "brokers": rows}))
+        typer.echo(json.dumps(told))
     else:
-        _show(rows)
-    return 0 if all(row["up"] for row in rows) else DOWN
+        _show(rows, _COLUMNS)
+        if address:
+            _show_cluster(told["cluster"])
+    return 0 if all(row["up"] for row in (*rows, *told.get("cluster", {}).get("accounts", ()))) else DOWN
+
+
+def _cluster(settings: "Settings", address: str) -> dict[str, Any]:
+    """Ask the live accounts of a cluster; one that cannot be joined is said, and the brokers are shown all the same."""
+    from actors.environment import prepare
+    from nt_ray.errors import ServiceError
+
+    prepare(address)
+    from actors.live_status import joined, live_statuses
+
+    try:
+        with joined(address):
+            found = live_statuses(settings.brokers.enabled)
+    except ServiceError as error:
+        return {"address": address, "error": str(error), "accounts": []}
+    return {"address": address, "error": "", "accounts": [{"account": name, **row} for name, row in found.items()]}
 
 
 def _status(settings: "Settings", name: str) -> dict[str, Any]:
@@ -74,18 +114,33 @@ def _ask(settings: "Settings", name: str) -> dict[str, Any]:
     }
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
+def _show_cluster(cluster: dict[str, Any]) -> None:
+    if cluster["error"]:
+        typer.echo(cluster["error"])
+    elif not cluster["accounts"]:
+        typer.echo(f"No live account runs at {cluster['address']}.")
+    else:
+        _show(cluster["accounts"], _LIVE_COLUMNS)
+
+
+def _show(rows: list[dict[str, Any]], titles: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table()
-    titles = ("broker", "kind", "money", "up", "latency_ms", "equity", "buying_power", "open_orders", "capital_share")
     for title in titles:
         table.add_column(title.replace("_", " "))
     for row in rows:
-        values = ("yes" if row[t] is True else "NO" if row[t] is False else row[t] for t in titles)
-        table.add_row(*("-" if value is None else str(value) for value in values))
+        table.add_row(*(_text(row.get(title)) for title in titles))
     Console().print(table)
     for row in rows:
         if row["error"]:
-            typer.echo(f"{row['broker']}: {row['error']}")
+            typer.echo(f"{row[titles[0]]}: {row['error']}")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

@@ -88,6 +88,8 @@ class Capabilities:
     """Whether orders may have a `parent` or an `oco_group`."""
     replace: ReplaceKind = ReplaceKind.NONE
     longest_client_id: int = 64
+    concurrency: int = 1
+    """Orders of one batch that may be on their way at once, from several threads."""
 
 
 @dataclass(frozen=True, slots=True)

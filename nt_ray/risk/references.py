@@ -4,7 +4,7 @@ It lives outside the journal: after a restart nothing is known until prices come
 reference is refused until then.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -20,9 +20,12 @@ class References:
         self.seen: dict[str, datetime] = {}
         self.volumes: dict[str, Decimal] = {}
 
-    def saw(self, symbols: Iterable[str], time: datetime) -> None:
-        """Note that these symbols had a price at a time."""
-        self.seen.update(dict.fromkeys(symbols, time))
+    def saw(self, times: Mapping[str, datetime], now: datetime) -> None:
+        """Note when prices of symbols were made: one from the future now, one older than what is known not at all."""
+        for symbol, time in times.items():
+            known = self.seen.get(symbol)
+            if known is None or time > known:
+                self.seen[symbol] = min(time, now)
 
     def trade(self, volumes: Mapping[str, Decimal]) -> None:
         """Note average daily volumes in units of quantity."""

@@ -68,6 +68,11 @@ class Journal(ABC):
         return self._head.seq
 
     @property
+    def place(self) -> Head:
+        """Number and hash of that event."""
+        return self._head
+
+    @property
     @abstractmethod
     def head(self) -> Head:
         """Number and hash of the last event in the journal, whoever wrote it."""
@@ -112,10 +117,10 @@ class Journal(ABC):
         return verify(self.rows(), expected)
 
     @abstractmethod
-    def write_snapshot(self, state: str) -> None:
-        """Keep the state after the last append of this writer; `FencedError` where another has taken over.
+    def write_snapshot(self, state: str, place: Head | None = None) -> None:
+        """Keep the state after the event at `place`, by default the last of this writer; the newest two are kept.
 
-        The newest two are kept.
+        `FencedError` where another writer has taken over. Another thread may append meanwhile.
         """
 
     def snapshot(self) -> Snapshot | None:

@@ -8,6 +8,7 @@ through.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -31,6 +32,13 @@ _ROWS: Final = (
     "SELECT seq, epoch, time, kind, client_order_id, payload, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"
 )
 
+_NEWEST: Final = "SELECT max(epoch) FROM epochs"
+_KEEP: Final = (
+    "INSERT INTO snapshots VALUES ($1, $2, $3, $4) ON CONFLICT (seq) DO UPDATE "
+    "SET hash = excluded.hash, digest = excluded.digest, state = excluded.state"
+)
+_FORGET: Final = "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT 2)"
+
 
 class PostgresJournal(Journal):
     """Journal of one account in one schema."""
@@ -38,6 +46,7 @@ class PostgresJournal(Journal):
     def __init__(self, url: str, *, create: bool = True, patience: float = 10.0) -> None:
         address = Address.parse(url)
         self.name = address.name
+        self._patience = patience
         self._link = PostgresLink(address, patience)
         try:
             self._prepare(create=create)
@@ -59,7 +68,7 @@ class PostgresJournal(Journal):
 
     def confirm(self) -> None:
         """Raise `FencedError` where another writer has taken over."""
-        self._compare(self._row("SELECT max(epoch) FROM epochs"))
+        self._compare(self._row(_NEWEST))
 
     def rows(self, after: int = 0) -> Iterator[Row]:
         """Read events as they are stored, after a sequence number, oldest first."""
@@ -71,10 +80,21 @@ class PostgresJournal(Journal):
                 return
             after = page[-1][0]
 
-    def write_snapshot(self, state: str) -> None:
-        """Keep the state after the last append of this writer; the newest two are kept."""
-        snapshot = Snapshot.of(self._head, state)
-        self._compare(self._row("SELECT keep_snapshot($1, $2, $3, $4, $5)", self._epoch, *snapshot))
+    def write_snapshot(self, state: str, place: Head | None = None) -> None:
+        """Keep the state after an event; the newest two are kept."""
+        snapshot = Snapshot.of(place or self._head, state)
+
+        async def keep(connection: "asyncpg.Connection") -> None:
+            # The long part comes before the writer's lock, for which appends would have to wait.
+            async with connection.transaction():
+                await connection.execute(_KEEP, *snapshot)
+                await connection.execute("SELECT take_writers_lock()")
+                self._compare(await connection.fetchrow(_NEWEST))
+                await connection.execute(_FORGET)
+
+        # A connection of its own, so that it may be written from another thread.
+        with closing(PostgresLink(self._link.address, self._patience)) as aside:
+            aside.call(keep)
 
     def close(self) -> None:
         """Let go of the connection; nothing is pending."""

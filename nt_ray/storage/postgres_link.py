@@ -43,6 +43,19 @@ class PostgresAddressError(BadInputError):
     code = "journal_address"
 
 
+class PostgresLoginError(StorageError):
+    """The server does not let the user of the address in; asking again would not help."""
+
+    code = "journal_login"
+    exit_code = 2
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(
+            f"{name} does not let this user in: {str(error).rstrip('.')}. Give the user's password in the address, as "
+            "postgresql://USER:PASSWORD@HOST/DATABASE (NT_ACCOUNT__JOURNAL), or in PGPASSWORD or ~/.pgpass."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a journal lies: the server's address as the driver takes it, the schema, and a name without a password."""
@@ -113,6 +126,8 @@ class PostgresLink:
             try:
                 async with asyncio.timeout(CALL_SECONDS):
                     return await work(await self._connected())
+            except asyncpg.InvalidAuthorizationSpecificationError as error:
+                raise PostgresLoginError(self.address.name, error) from error
             except _LOST as error:
                 await self._drop()
                 if monotonic() + pause > until:

@@ -6,7 +6,7 @@ newest tables at once; one of an older version is brought up to date by the migr
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -64,13 +64,14 @@ class SqliteJournal(Journal):
             for values in self._execute(_SELECT, (after,)):
                 yield Row(*values)
 
-    def write_snapshot(self, state: str) -> None:
-        """Keep the state after the last append of this writer; the newest two are kept."""
-        snapshot = Snapshot.of(self._head, state)
-        with self._transaction():
-            self._check_epoch()
-            self._execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", snapshot)
-            self._execute(_FORGET)
+    def write_snapshot(self, state: str, place: Head | None = None) -> None:
+        """Keep the state after an event; the newest two are kept."""
+        snapshot = Snapshot.of(place or self._head, state)
+        # A connection of its own, so that it may be written from another thread; the file lets one of both write.
+        with closing(open_database(self.path, KIND, create=False)) as aside, self._writing(aside):
+            self._check_epoch(aside)
+            aside.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", snapshot)
+            aside.execute(_FORGET)
 
     def watch(self, told: Callable[[str], None]) -> None:
         """Tell of each statement before it is run."""
@@ -104,8 +105,8 @@ class SqliteJournal(Journal):
         found = self._execute(_HEAD).fetchone()
         return BEGINNING if found is None else Head(*found)
 
-    def _check_epoch(self) -> None:
-        newest = self._execute(_NEWEST).fetchone()[0]
+    def _check_epoch(self, connection: sqlite3.Connection | None = None) -> None:
+        newest = (connection or self._connection).execute(_NEWEST).fetchone()[0]
         if newest != self._epoch or not self._epoch:
             raise self._fenced(newest)
 
@@ -116,10 +117,13 @@ class SqliteJournal(Journal):
         except sqlite3.Error as error:
             raise StorageError(f"{self.path} cannot be read: {error}. Restore it from a copy.") from error
 
+    def _transaction(self) -> AbstractContextManager[None]:
+        return self._writing(self._connection)
+
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _writing(self, connection: sqlite3.Connection) -> Iterator[None]:
         try:
-            with transaction(self._connection):
+            with transaction(connection):
                 yield
         except sqlite3.Error as error:
             raise StorageError(f"{self.path} cannot be written: {error}. Free the file or the disk.") from error

@@ -14,7 +14,7 @@ step that journals it to the one that records the venue's answer; nobody else to
 State is in `nt_ray.trader.books`, the talk with the venue in `nt_ray.trader.venue_link` and `nt_ray.trader.news`.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,10 +22,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from nt_ray.brokers.base import Broker, VenueUpdate
-from nt_ray.errors import BadInputError, FencedError, TradingError
+from nt_ray.errors import BadInputError, FencedError, StorageError, TradingError
 from nt_ray.market.bars import Instrument
 from nt_ray.risk.limits import RiskLimits
-from nt_ray.storage.journal import Journal
+from nt_ray.storage.journal import Journal, MovedError
 from nt_ray.trader.books import Books
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.controls import Controls
@@ -46,6 +46,9 @@ from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
 
 __all__ = ["Account", "AccountState", "OrderReport", "Prepared"]
 
+DOUBTFUL: Final = (OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
+"""States of orders about which the venue is to be asked."""
+
 SEND_WITHIN: Final = timedelta(minutes=1)
 """How long after it was let through an order may still be sent: later its reason may be gone."""
 
@@ -65,12 +68,13 @@ class Account:
         lots: LotMethod = LotMethod.AVERAGE,
         *,
         snapshot_every: int | None = None,
-        postpone_cancels: bool = False,
+        shared: bool = False,
     ) -> None:
         """Recover: replay the journal, ask the venue, enforce what is stopped.
 
         `snapshot_every`: events between two snapshots of the books, at the least; None leaves it to the account.
-        `postpone_cancels`: leave cancels that the account decides to whoever asks for `postponed`.
+        `shared`: threads share it, so nothing slow is done on the way: cancels that the account decides are left to
+        whoever asks for `postponed`, and snapshots are written aside.
         """
         self.name = name
         self._journal = journal
@@ -78,17 +82,40 @@ class Account:
         self._link = VenueLink(broker)
         self._clock = clock
         self._books = Books(currency, lots=lots)
-        epoch = journal.open_epoch()
-        self._checkpoints = Checkpoints(journal, snapshot_every)
-        self._checkpoints.replay(self._books)
+        self._new_books: Callable[[], Books] = lambda: Books(currency, lots=lots)
+        self._new_checkpoints: Callable[[], Checkpoints] = lambda: Checkpoints(journal, snapshot_every, aside=shared)
+        cancel = self._postpone if shared else self.cancel
+        self._new_controls: Callable[[Books], Controls] = lambda books: Controls(
+            books, limits, instruments, broker.name, self._commit, cancel
+        )
+        self._checkpoints = self._new_checkpoints()
         self._in_flight: set[str] = set()
         self._postponed: dict[str, None] = {}
         self._unheard: list[VenueUpdate] = []
         self._unwritten: list[e.OrderEvent] = []
-        cancel = self._postpone if postpone_cancels else self.cancel
-        self._controls = Controls(self._books, limits, instruments, broker.name, self._commit, cancel)
+        self.is_behind = False
+        """Whether it is unknown what the journal holds, since an append has failed: `recover` comes before all else."""
+        self.recover()
+
+    def recover(self) -> None:
+        """Take a new epoch, fold the journal anew and ask the venue; nothing may be in flight.
+
+        What could not be written down is known to the venue, and is asked for. An append that failed and is still under
+        way comes too late: its epoch is over.
+        """
+        self._checkpoints.finish()
+        epoch = self._journal.open_epoch()
+        books, checkpoints = self._new_books(), self._new_checkpoints()
+        checkpoints.replay(books)
+        books.references = self._books.references
+        self._books, self._checkpoints = books, checkpoints
+        self._postponed.clear()
+        self._unheard.clear()
+        self._unwritten.clear()
+        self._controls = self._new_controls(books)
+        self.is_behind = False
         now = self._now()
-        self._commit([e.EpochStarted(now, epoch, name)])
+        self._commit([e.EpochStarted(now, epoch, self.name)])
         inquiry = self.inquire(now)
         self._commit(self._heed(inquiry, self.ask(inquiry)))
         self._controls.watch(now)
@@ -175,11 +202,16 @@ class Account:
         ]
 
     def sync(
-        self, time: datetime, marks: Mapping[str, Decimal], volumes: Mapping[str, Decimal] | None = None
+        self,
+        time: datetime,
+        marks: Mapping[str, Decimal],
+        volumes: Mapping[str, Decimal] | None = None,
+        made: Mapping[str, datetime] | None = None,
     ) -> AccountState:
         """Take in what the venue reports, mark at these prices, roll the day, watch the losses.
 
-        `marks` are prices known now, `volumes` average daily volumes for the gate's limit on an order's share of them.
+        `marks` are prices known now, `made` when they were made where that was earlier, `volumes` average daily volumes
+        for the gate's limit on an order's share of them.
         Safe to repeat: a time before the last mark brings no prices, an equal one no change.
         """
         inquiry = self.inquire(time)
@@ -187,10 +219,13 @@ class Account:
             failed.callback(self.drop, inquiry)
             answers = self.ask(inquiry)
             failed.pop_all()
-        return self.take(inquiry, answers, time, marks, volumes)
+        return self.take(inquiry, answers, time, marks, volumes, made)
 
     def inquire(self, time: datetime) -> Inquiry:
         """Say what the venue has to be asked at a time; orders in doubt are in flight until `take` or `drop`."""
+        if self.is_behind:
+            # What is in doubt here may be settled in the journal, and must not be sent.
+            self.recover()
         self._books.now = now = max(time, self._books.time)
         inquiry = inquire(self._books, self._in_flight, now, lambda orders: self._still_wanted(orders, now))
         if inquiry.doubts:
@@ -203,6 +238,10 @@ class Account:
         """Ask the venue."""
         return self._link.ask(inquiry)
 
+    def land(self, names: Iterable[str]) -> None:
+        """Note that nobody waits any longer for the venue's word about orders."""
+        self._in_flight.difference_update(names)
+
     def drop(self, inquiry: Inquiry) -> None:
         """Give an inquiry up."""
         self._in_flight.difference_update(inquiry.doubtful)
@@ -214,6 +253,7 @@ class Account:
         time: datetime,
         marks: Mapping[str, Decimal],
         volumes: Mapping[str, Decimal] | None = None,
+        made: Mapping[str, datetime] | None = None,
     ) -> AccountState:
         """Take the answers to an inquiry in, and prices of a time; the second half of `sync`."""
         books = self._books
@@ -221,7 +261,7 @@ class Account:
         events = self._heed(inquiry, answers)
         # A time that has been marked already is being replayed: its prices are older than the books'.
         fresh = {} if books.marked_at is not None and time < books.marked_at else marks
-        books.references.saw(fresh, now)
+        books.references.saw({symbol: (made or {}).get(symbol, now) for symbol in fresh}, now)
         books.references.trade(volumes or {})
         lines = books.exposure.lines
         changed = {s: price for s, price in fresh.items() if s not in lines or lines[s].mark != price}
@@ -323,6 +363,17 @@ class Account:
         return self._in_flight
 
     @property
+    def in_doubt(self) -> list[str]:
+        """Ids of orders of which it is not known what the venue did, and nobody waits for its word."""
+        orders, books = self._books.orders, self._books
+        return [i for i in books.open if orders[i].status in DOUBTFUL and i not in self._in_flight]
+
+    @property
+    def epoch(self) -> int:
+        """Epoch in which this account writes."""
+        return self._journal.epoch
+
+    @property
     def postponed(self) -> list[str]:
         """Ids of orders whose cancel the account has decided and left to its caller."""
         return list(self._postponed)
@@ -359,8 +410,9 @@ class Account:
 
     def close(self) -> None:
         """Close the journal; the venue is its owner's."""
-        with suppress(FencedError):
+        with suppress(FencedError, MovedError):
             self._commit([], durable=False)
+        self._checkpoints.finish()
         self._journal.close()
 
     def _now(self) -> datetime:
@@ -370,7 +422,11 @@ class Account:
 
     def _commit(self, events: Sequence[e.Event], *, durable: bool = True) -> None:
         """Write events, then fold them in: the journal is behind the state by acknowledgements alone."""
-        self._journal.append([*self._unwritten, *events], durable=durable)
+        try:
+            self._journal.append([*self._unwritten, *events], durable=durable)
+        except StorageError as error:
+            self.is_behind = not isinstance(error, FencedError)
+            raise
         self._unwritten.clear()
         for event in events:
             self._books.apply(event)

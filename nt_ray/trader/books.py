@@ -236,7 +236,8 @@ class Books:
         if after.status.is_final and not before.status.is_final:
             self._close(after)
         else:
-            self.claims.count(after, self.orders, self.exposure)
+            count = self.claims.close if after.status.is_final else self.claims.count
+            count(after, self.orders, self.exposure)
         if after.request.stop_price is not None:
             self._protect(fill.symbol)
 
@@ -249,7 +250,7 @@ class Books:
         """Release what an order no longer holds."""
         del self.open[order.request.client_order_id]
         del self._resting[order.request.side][order.request.symbol][order.request.client_order_id]
-        self.claims.count(order, self.orders, self.exposure)
+        self.claims.close(order, self.orders, self.exposure)
 
     def _reserve_money(self) -> None:
         """Set in the ledger what open orders hold: what they may still trade, at their price or else the mark."""

@@ -5,6 +5,7 @@ prices outside the journal, and what is reserved within one call. It knows no jo
 """
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any, Final
@@ -12,7 +13,7 @@ from typing import Any, Final
 from nt_ray.risk import breaker, exposure, flow, heat
 from nt_ray.trader import claims
 from nt_ray.trader.books import Books
-from nt_ray.trading import actions, events, ledger, lots, orders
+from nt_ray.trading import actions, columns, events, ledger, lots, orders
 from nt_ray.trading.columns import Classes, ColumnError, pack, unpack
 
 _MODULES: Final[tuple[ModuleType, ...]] = (actions, breaker, claims, events, exposure, flow, heat, ledger, lots, orders)
@@ -23,22 +24,39 @@ _LEFT_OUT: Final = frozenset({"_handlers", "_by_hand", "_pending", "_reserved", 
 
 def snapshot(books: Books) -> str:
     """Write the state of books down; nothing may be reserved."""
-    kept = {name: value for name, value in vars(books).items() if name not in _LEFT_OUT}
-    columns = {name: pack([value], classes()) for name, value in kept.items()}
-    return json.dumps(columns, separators=(",", ":"), ensure_ascii=False)
+    return written(_kept(books))
+
+
+def frozen(books: Books) -> dict[str, Any]:
+    """Copy what `written` writes down, in a hundredth of its time; nothing may be reserved."""
+    return {name: columns.frozen(value) for name, value in _kept(books).items()}
+
+
+def written(kept: Mapping[str, Any]) -> str:
+    """Write a copy of books down."""
+    # One by one, so that other threads have their turns in between.
+    parts = (
+        f"{json.dumps(name)}:{json.dumps(pack([value], classes()), separators=(',', ':'), ensure_ascii=False)}"
+        for name, value in kept.items()
+    )
+    return f"{{{','.join(parts)}}}"
+
+
+def _kept(books: Books) -> dict[str, Any]:
+    return {name: value for name, value in vars(books).items() if name not in _LEFT_OUT}
 
 
 def restore(books: Books, state: str) -> None:
     """Bring new books to a state that was written down; `ColumnError` where it is not one of theirs."""
     try:
-        columns: Any = json.loads(state)
+        told: Any = json.loads(state)
         names = {name for name in vars(books) if name not in _LEFT_OUT}
-        fits = isinstance(columns, dict) and columns.keys() == names
+        fits = isinstance(told, dict) and told.keys() == names
     except ValueError:
         fits = False
     if not fits:
         raise ColumnError("The snapshot was written by another version. Leave it out and replay the events.")
-    read = {name: unpack(column, classes())[0] for name, column in columns.items()}
+    read = {name: unpack(column, classes())[0] for name, column in told.items()}
     kept, wanted = read["ledger"], books.ledger
     if (kept.currency, kept.method) != (wanted.currency, wanted.method):
         raise ColumnError(

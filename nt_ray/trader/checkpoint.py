@@ -7,12 +7,16 @@ never on the way of an order, and seldom enough that writing costs little beside
 
 import gc
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
+from nt_ray.errors import NeuralTraderError
+from nt_ray.storage.chain import Head
 from nt_ray.storage.journal import Journal
 from nt_ray.trader.books import Books
-from nt_ray.trader.books_snapshot import restore, snapshot
+from nt_ray.trader.books_snapshot import frozen, restore, snapshot, written
 from nt_ray.trading.columns import ColumnError
 
 _log = logging.getLogger(__name__)
@@ -22,11 +26,13 @@ EVERY = 20_000
 
 
 class Checkpoints:
-    """Snapshots of one account."""
+    """Snapshots of one account. With `aside` each is written in a thread, from a copy, and events pass meanwhile."""
 
-    def __init__(self, journal: Journal, every: int | None = None) -> None:
+    def __init__(self, journal: Journal, every: int | None = None, *, aside: bool = False) -> None:
         self._journal = journal
         self._every = EVERY if every is None else every
+        self._aside = aside
+        self._writing: threading.Thread | None = None
         self._seq = 0
 
     def replay(self, books: Books) -> None:
@@ -43,11 +49,31 @@ class Checkpoints:
                 books.apply(entry.event)
 
     def keep(self, books: Books) -> None:
-        """Write a snapshot where enough has happened since the last one."""
+        """Write a snapshot where enough has happened since the last one, and none is being written."""
         seq = self._journal.written
-        if seq - self._seq >= max(self._every, seq // 20):
+        if seq - self._seq < max(self._every, seq // 20):
+            return
+        if not self._aside:
             self._journal.write_snapshot(snapshot(books))
-            self._seq = seq
+        elif self._writing is None or not self._writing.is_alive():
+            work = (frozen(books), self._journal.place)
+            self._writing = threading.Thread(target=self._write, args=work, name="snapshot", daemon=True)
+            self._writing.start()
+        else:
+            return
+        self._seq = seq
+
+    def finish(self) -> None:
+        """Wait until a snapshot under way is written."""
+        if self._writing is not None:
+            self._writing.join()
+
+    def _write(self, kept: Mapping[str, Any], place: Head) -> None:
+        try:
+            self._journal.write_snapshot(written(kept), place)
+        except NeuralTraderError as error:
+            # It only saves work: the next one is due after as many events again.
+            _log.warning("Snapshot at event %d of %s was not written: %s", place.seq, self._journal.name, error)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ one trade only (a group of which one cancels the other, an order and its replace
 side counts. A replacement stands where the replaced order stood: with its parent, its children, its group.
 
 Invariant: what this has opened in the exposure is `held`, order by order; an order that is not in it counts nothing.
+Links are kept of open orders, and of ended ones for as much as they matter to others.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,10 +42,20 @@ class Claims:
     def leave(self, request: OrderRequest, orders: Mapping[str, Order]) -> None:
         """Forget the links of an order."""
         for key in _keys(request, orders):
-            members = self.kin[key]
-            del members[request.client_order_id]
-            if not members:
-                del self.kin[key]
+            self._drop(key, request.client_order_id)
+
+    def close(self, order: Order, orders: Mapping[str, Order], exposure: Exposure) -> None:
+        """Count an order that has ended. Its links are forgotten, but in a chain that it has filled part of.
+
+        Children of the chain may trade as much as its orders have filled together, those that have ended among them.
+        """
+        client_order_id = order.request.client_order_id
+        for key in _keys(order.request, orders):
+            if key.startswith(_CHAIN) and order.filled_quantity:
+                self.kin.setdefault(key, {})[client_order_id] = None
+            else:
+                self._drop(key, client_order_id)
+        self.count(order, orders, exposure)
 
     def count(self, order: Order, orders: Mapping[str, Order], exposure: Exposure) -> None:
         """Count an order as it stands now, and those whose share it changes."""
@@ -63,6 +74,12 @@ class Claims:
         ids.setdefault(request.client_order_id)
         alike = (request.symbol, request.side)
         return [i for i in ids if i in orders and (orders[i].request.symbol, orders[i].request.side) == alike]
+
+    def _drop(self, key: str, client_order_id: str) -> None:
+        members = self.kin.get(key, {})
+        members.pop(client_order_id, None)
+        if not members:
+            self.kin.pop(key, None)
 
     def _touched(self, order: Order, orders: Mapping[str, Order]) -> Iterator[str]:
         """Ids of an order, its rivals, its children and their rivals."""

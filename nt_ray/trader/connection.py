@@ -26,6 +26,7 @@ from nt_ray.trader.account import Account
 from nt_ray.trader.books import Books
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.planning import risk_limits
+from nt_ray.trader.price import Price, marks_of, times_of
 
 TICK = Decimal("0.01")
 FRACTION = Decimal("0.000001")
@@ -48,27 +49,28 @@ class Connection:
         """Open the account, which recovers and fences off any other copy, and mark these symbols and its positions."""
         wanted = sorted({*symbols, *self.broker.positions()})
         account = self.open(wanted, lambda: datetime.now(UTC))
-        account.sync(datetime.now(UTC), self.prices(wanted))
+        prices = self.prices(wanted)
+        account.sync(datetime.now(UTC), marks_of(prices), made=times_of(prices))
         return account
 
-    def open(self, symbols: Sequence[str], clock: Callable[[], datetime], *, postpone_cancels: bool = False) -> Account:
+    def open(self, symbols: Sequence[str], clock: Callable[[], datetime], *, shared: bool = False) -> Account:
         """Open the account over these symbols, not marked yet; its first deposit is the venue's cash."""
         instruments = [self._instrument(symbol) for symbol in symbols]
         account = Account(
             self.name, self._journal(), self.broker, risk_limits(self._settings), instruments, clock,
-            self._settings.account.currency, postpone_cancels=postpone_cancels,
+            self._settings.account.currency, shared=shared,
         )  # fmt: skip
         money = self.broker.account()
         if not account.books.deposits:
             account.deposit(money.cash)
         return account
 
-    def prices(self, symbols: Sequence[str]) -> dict[str, Decimal]:
-        """Prices of the last trades, in whole ticks."""
+    def prices(self, symbols: Sequence[str]) -> dict[str, Price]:
+        """Prices of the last trades, in whole ticks, each with the time of its trade."""
         if not symbols:
             return {}
         trades = self._data.latest_trades(symbols)
-        return {symbol: Decimal(repr(trade.price)).quantize(TICK) for symbol, trade in trades.items()}
+        return {s: Price(Decimal(repr(trade.price)).quantize(TICK), trade.time) for s, trade in trades.items()}
 
     def close(self) -> None:
         """Let go of the venue."""

@@ -1,4 +1,4 @@
-"""Health of an account as its supervisor sees it: a fold over checks."""
+"""Health of an account as its supervisor sees it: a fold over checks, and where the account is."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -33,3 +33,25 @@ class Health:
     def failed(self, error: str) -> "Health":
         """Health after a check that did not."""
         return Health(False, self.latency_ms, self.failures + 1, self.checks + 1, error)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """A live account at a moment.
+
+    health       what its own inquiries of the venue have shown.
+    is_fenced    whether another writer has taken over.
+    open_orders  orders that the venue may hold.
+    in_doubt     those of which nobody waits for the venue's word and nobody knows what it was.
+    epoch        of its writer.
+    pid, node    process and node that hold it; the node is empty outside a cluster.
+    """
+
+    account: str
+    health: Health
+    is_fenced: bool
+    open_orders: int
+    in_doubt: int
+    epoch: int
+    pid: int
+    node: str = ""

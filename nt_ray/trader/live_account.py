@@ -2,27 +2,33 @@
 
 One lock makes the account's one writer out of many threads. It is held while the gate decides, the journal is written
 and events are folded, never while the venue is asked: a cancel passes while another order waits for its answer. Orders
-that come together are journalled together (`nt_ray.trader.group_commit`), each is sent by its own caller. A watcher
+that come together are journalled together (`nt_ray.trader.group_commit`), each is sent by its own caller, a batch in
+lanes (`nt_ray.trader.lanes`) where the venue allows that. A watcher
 takes in what the venue pushes, asks it regularly, marks prices and cancels what was stopped. Without fresh prices the
 gate lets only reductions pass, where `max_reference_age_s` says so. Opening it is the recovery.
 """
 
+import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from nt_ray.brokers.base import VenueDownError
 from nt_ray.errors import BadInputError, NeuralTraderError, ServiceError
 from nt_ray.risk.limits import RiskLimits
+from nt_ray.storage.journal import MovedError
 from nt_ray.trader.account import AccountState, OrderReport
 from nt_ray.trader.group_commit import GroupCommit
-from nt_ray.trader.health import Health
-from nt_ray.trader.intake import Prepared
+from nt_ray.trader.health import Health, LiveStatus
+from nt_ray.trader.intake import Prepared, Unit
+from nt_ray.trader.lanes import Sender
 from nt_ray.trader.live_plan import LivePlan
 from nt_ray.trader.news import Inquiry, refusals
+from nt_ray.trader.price import Price, marks_of, times_of
 from nt_ray.trader.reconciliation import Reconciliation
 from nt_ray.trader.reports import report
 from nt_ray.trader.watcher import Pace, Watcher
@@ -31,6 +37,10 @@ from nt_ray.trading.orders import Fill, Order, OrderRequest
 
 LANDING_S: Final = 60.0
 """How long somebody waits for an order in flight: longer than a venue is asked for its answer."""
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _Sent = tuple[Prepared, Sequence[e.OrderEvent]]
 
@@ -54,6 +64,7 @@ class LiveAccount:
         self._syncing = threading.Lock()
         self._prepare = GroupCommit(self._changed, self._prepare_all)
         self._record = GroupCommit(self._changed, self._record_all)
+        self._sender = Sender(self._send, self._venue.broker.capabilities().concurrency, self.name)
         self._watcher = Watcher(self.sync, self.hear, pace)
         self._watcher.step()
         if watch:
@@ -69,12 +80,11 @@ class LiveAccount:
         if not requests:
             return []
         prepared = self._prepare.run(tuple(requests))
-        outcomes: list[e.OrderEvent] = []
+        outcomes: list[list[e.OrderEvent]] = [[] for _ in prepared.to_send]
         try:
-            for unit in prepared.to_send:
-                outcomes += self._stopped(unit) or self._account.send(unit)
+            self._sender.send(prepared.to_send, outcomes)
         finally:
-            reports = self._record.run((prepared, outcomes))
+            reports = self._record.run((prepared, [event for told in outcomes for event in told]))
         # What another caller sends at this moment under the same id is told once it is known.
         return reports if len(prepared.sent) == len(requests) else self._landed(prepared, reports)
 
@@ -90,14 +100,14 @@ class LiveAccount:
         with self._changed:
             self._account.order(client_order_id)
             self._land([client_order_id])
-            asks = self._account.begin_cancel(client_order_id)
+            asks = self._write(lambda: self._account.begin_cancel(client_order_id))
         if asks:
             outcome = None
             try:
                 outcome = self._account.ask_cancel(client_order_id)
             finally:
                 with self._changed:
-                    self._account.end_cancel(client_order_id, outcome)
+                    self._write(lambda: self._account.end_cancel(client_order_id, outcome), [client_order_id])
                     self._changed.notify_all()
         return self.report(client_order_id)
 
@@ -110,30 +120,31 @@ class LiveAccount:
     def halt(self, scope: str | Sequence[str], who: str, reason: str) -> list[OrderReport]:
         """Stop scopes in one decision, then cancel what works there; orders of other scopes pass meanwhile."""
         with self._changed:
-            names = [told.request.client_order_id for told in self._account.halt(scope, who, reason)]
+            halted = self._write(lambda: self._account.halt(scope, who, reason))
+            names = [told.request.client_order_id for told in halted]
         return [self.cancel(name) for name in names]
 
     def resume(self, scope: str | Sequence[str], who: str, reason: str) -> None:
         """Allow trading in scopes again."""
         with self._changed:
-            self._account.resume(scope, who, reason)
+            self._write(lambda: self._account.resume(scope, who, reason))
 
     def reset(self, who: str, reason: str) -> None:
         """Close the loss breaker; losses count from the present equity on."""
         with self._changed:
-            self._account.reset(who, reason)
+            self._write(lambda: self._account.reset(who, reason))
 
     def change_limits(
         self, changes: Mapping[str, Any], who: str, reason: str, expires: datetime | None = None
     ) -> RiskLimits:
         """Change limits of the gate, until a time or for good; return those then in force."""
         with self._changed:
-            return self._account.change_limits(changes, who, reason, expires)
+            return self._write(lambda: self._account.change_limits(changes, who, reason, expires))
 
     def revert_limits(self, names: Sequence[str], who: str, reason: str) -> RiskLimits:
         """Put limits back to what the configuration says; no names: all of them."""
         with self._changed:
-            return self._account.revert_limits(names, who, reason)
+            return self._write(lambda: self._account.revert_limits(names, who, reason))
 
     def limits(self) -> RiskLimits:
         """Limits in force."""
@@ -143,14 +154,19 @@ class LiveAccount:
         """Ask the venue, take in what it says, mark prices; raise where it does not answer."""
         with self._syncing:
             with self._changed:
+                self._catch_up()
                 inquiry = self._account.inquire(self._clock())
             with ExitStack() as failed:
                 failed.callback(self._drop, inquiry)
                 answers = self._account.ask(inquiry)
                 failed.pop_all()
-            marks, blind = self._prices()
+            prices, blind = self._prices()
             with self._changed:
-                state = self._account.take(inquiry, answers, self._clock(), marks)
+                now = self._clock()
+                marks, made = marks_of(prices), times_of(prices)
+                state = self._write(
+                    lambda: self._account.take(inquiry, answers, now, marks, made=made), inquiry.doubtful
+                )
                 self._changed.notify_all()
         self._cancel_postponed()
         if answers.silence or blind:
@@ -161,7 +177,7 @@ class LiveAccount:
         """Take in what the venue has pushed; tell whether it was news."""
         updates = self._venue.broker.updates()
         with self._changed:
-            is_news = self._account.hear(updates)
+            is_news = self._write(lambda: self._account.hear(updates))
             self._changed.notify_all()
         self._cancel_postponed()
         return is_news
@@ -213,6 +229,15 @@ class LiveAccount:
         """Say what the last inquiries have shown."""
         return self._watcher.health
 
+    def status(self) -> LiveStatus:
+        """Say how the account is, and where."""
+        with self._changed:
+            account, watcher = self._account, self._watcher
+            opened, doubts = len(account.books.open), len(account.in_doubt)
+            return LiveStatus(
+                self.name, watcher.health, watcher.is_fenced, opened, doubts, account.epoch, os.getpid()
+            )  # fmt: skip
+
     def reach(self) -> bool:
         """Whether the venue answered the last inquiry, and this is still the one writer."""
         return self._watcher.health.up and not self._watcher.is_fenced
@@ -223,19 +248,46 @@ class LiveAccount:
         with self._changed:
             self._wait(lambda: not self._account.in_flight, "every order in flight")
             self._account.close()
+        self._sender.close()
         self._venue.close()
 
     def _prepare_all(self, batches: Sequence[tuple[OrderRequest, ...]]) -> list[Prepared]:
-        prepared = self._account.prepare([request for batch in batches for request in batch])
+        requests = [request for batch in batches for request in batch]
+        prepared = self._write(lambda: self._account.prepare(requests))
         return prepared.split([len(batch) for batch in batches]) if len(batches) > 1 else [prepared]
 
     def _record_all(self, sent: Sequence[_Sent]) -> list[list[OrderReport]]:
-        reports = self._account.record_all(sent)
+        landed = [name for prepared, _ in sent for name in prepared.sent]
+        reports = self._write(lambda: self._account.record_all(sent), landed)
         if any(self._account.is_stopped(r) for prepared, _ in sent for unit in prepared.to_send for r in unit):
             # What stops them came while they were in flight; the watcher cancels them.
             self._account.enforce()
         self._changed.notify_all()
         return reports
+
+    def _write(self, work: Callable[[], T], landed: Iterable[str] = ()) -> T:
+        """Do what writes to the journal, catching up first; `landed` are orders that the caller no longer waits for."""
+        if self._account.is_behind:
+            self._account.land(landed)
+            self._changed.notify_all()
+            self._catch_up()
+        try:
+            return work()
+        except MovedError:
+            self._catch_up()
+            return work()
+
+    def _catch_up(self) -> None:
+        """Recover where an append has failed, once nothing is in flight; nobody can write meanwhile."""
+        if self._account.is_behind:
+            self._wait(lambda: not (self._account.is_behind and self._account.in_flight), "every order in flight")
+            if self._account.is_behind:
+                _log.warning("%s recovers from its journal: an append has failed, and may have arrived.", self.name)
+                self._account.recover()
+                self._changed.notify_all()
+
+    def _send(self, unit: Unit) -> list[e.OrderEvent]:
+        return self._stopped(unit) or self._account.send(unit)
 
     def _stopped(self, unit: Sequence[OrderRequest]) -> list[e.OrderEvent]:
         """Outcome of orders that were stopped after the gate had let them pass; empty where they were not."""
@@ -268,7 +320,7 @@ class LiveAccount:
             self._account.drop(inquiry)
             self._changed.notify_all()
 
-    def _prices(self) -> tuple[Mapping[str, Decimal], str]:
+    def _prices(self) -> tuple[Mapping[str, Price], str]:
         """Prices now, or why there are none."""
         try:
             return self._venue.prices(), ""

@@ -22,6 +22,7 @@ from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.opening import open_journal
 from nt_ray.trader.account import Account
 from nt_ray.trader.connection import Connection
+from nt_ray.trader.price import Price
 from nt_ray.trader.replay_account import last_known_closes
 
 Clock = Callable[[], datetime]
@@ -33,7 +34,7 @@ class OpenedVenue:
 
     account: Account
     broker: Broker
-    prices: Callable[[], Mapping[str, Decimal]]
+    prices: Callable[[], Mapping[str, Price]]
     close: Callable[[], None]
 
 
@@ -43,6 +44,11 @@ class LivePlan(Protocol):
     @property
     def name(self) -> str:
         """Name of the account."""
+        ...
+
+    @property
+    def moves(self) -> bool:
+        """Whether every node can open it: neither journal nor venue lies in a file."""
         ...
 
     def open(self, clock: Clock) -> OpenedVenue:
@@ -59,13 +65,18 @@ class SettingsPlan:
     symbols: tuple[str, ...]
     live: bool = False
 
+    @property
+    def moves(self) -> bool:
+        """Whether the journal is in a database."""
+        return self.settings.account.journal is not None
+
     def open(self, clock: Clock) -> OpenedVenue:
         """Connect and recover."""
         connection = Connection(self.settings, self.name, live=self.live)
         with ExitStack() as failed:
             failed.callback(connection.close)
             wanted = sorted({*self.symbols, *connection.broker.positions()})
-            account = connection.open(wanted, clock, postpone_cancels=True)
+            account = connection.open(wanted, clock, shared=True)
             failed.pop_all()
         return OpenedVenue(account, connection.broker, lambda: connection.prices(wanted), connection.close)
 
@@ -84,6 +95,11 @@ class ExchangePlan:
     journal: str = ""
     """Path or address; empty takes a file of the folder."""
 
+    @property
+    def moves(self) -> bool:
+        """The venue's book is a file, so never."""
+        return False
+
     def open(self, clock: Clock) -> OpenedVenue:
         """Open the exchange's book and recover."""
         panel = open_panel(self.bars)
@@ -94,15 +110,16 @@ class ExchangePlan:
             exchange.advance(self.row)
             journal = open_journal(self.journal or self.folder / f"journal-{self.name}.sqlite")
             account = Account(
-                self.name, journal, broker, self.limits, panel.instruments, clock, postpone_cancels=True
+                self.name, journal, broker, self.limits, panel.instruments, clock, shared=True
             )  # fmt: skip
             account.deposit(self.capital)
             failed.pop_all()
         closes = last_known_closes(panel)
 
-        def prices() -> dict[str, Decimal]:
+        def prices() -> dict[str, Price]:
             broker.ping()
             row = zip(panel.instruments, closes[exchange.cursor].tolist(), strict=True)
-            return {instrument.symbol: instrument.price(ticks) for instrument, ticks in row if ticks != UNKNOWN_PRICE}
+            # The exchange stands at its bar, so whenever it is asked, the price is of that moment.
+            return {i.symbol: Price(i.price(ticks), clock()) for i, ticks in row if ticks != UNKNOWN_PRICE}
 
         return OpenedVenue(account, broker, prices, broker.close)

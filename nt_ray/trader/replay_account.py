@@ -17,7 +17,7 @@ import numpy as np
 from nt_ray.brokers.base import VenueDownError
 from nt_ray.brokers.simulated.exchange import SimulatedExchange
 from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE, Costs
-from nt_ray.market.bars import CLOSE, VOLUME, BarPanel
+from nt_ray.market.bars import CLOSE, VOLUME, BarPanel, last_known
 from nt_ray.risk.gate import RiskLimits
 from nt_ray.storage.opening import in_schema, open_journal
 from nt_ray.trader.account import Account, AccountState, OrderReport
@@ -137,11 +137,7 @@ class ReplayAccount:
 
 def last_known_closes(panel: BarPanel) -> IntArray:
     """Last known close in ticks at each row, (T, N); `UNKNOWN_PRICE` before an instrument's first bar."""
-    closes = panel.ticks()[:, :, CLOSE]
-    rows = np.where(closes == UNKNOWN_PRICE, -1, np.arange(len(panel))[:, None])
-    latest = np.maximum.accumulate(rows, axis=0)
-    known = np.take_along_axis(closes, np.maximum(latest, 0), axis=0)
-    return np.where(latest < 0, UNKNOWN_PRICE, known)
+    return last_known(panel.ticks()[:, :, CLOSE])
 
 
 def average_volumes(panel: BarPanel) -> Callable[[int], dict[str, Decimal]]:

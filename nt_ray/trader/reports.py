@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, Final
 
 from nt_ray.risk.rules.base import Denial
 from nt_ray.trader.books import Books
-from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
+from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus, from_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,18 @@ class OrderReport:
     rule: str = ""
     reason: str = ""
     not_sent: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        told = (self.venue_order_id, self.rule, self.reason, self.not_sent)
+        return _report_from_wire, (str(self.status), str(self.filled_quantity), *told, *self.request.wire())
+
+
+def _report_from_wire(status: str, filled: str, *values: Any) -> OrderReport:
+    told, request = values[:4], values[4:]
+    return OrderReport(from_wire(*request), _STATUSES[status], Decimal(filled), *told)
+
+
+_STATUSES: Final = {str(status): status for status in OrderStatus}
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,39 @@ def pack(values: Sequence[Any], classes: Classes) -> dict[str, Any]:
     return {"t": "object", "c": name, "n": len(values), "f": columns}
 
 
+def frozen(value: Any) -> Any:
+    """Copy state that `pack` can write, as far as it can change: what is done to the original leaves the copy alone."""
+    kind: Any = type(value)
+    if issubclass(kind, dict):
+        copy = value.copy()
+        if not _are_fixed(value.values()):
+            copy.update((key, frozen(item)) for key, item in value.items())
+        return copy
+    if issubclass(kind, list | deque):
+        return value.copy() if _are_fixed(value) else kind(map(frozen, value))
+    if issubclass(kind, set):
+        return value.copy()
+    if _is_fixed(kind):
+        return value
+    copy = object.__new__(kind)
+    for field in _fields(kind, value):
+        object.__setattr__(copy, field, frozen(getattr(value, field)))
+    return copy
+
+
+def _are_fixed(values: Iterable[Any]) -> bool:
+    kinds: set[Any] = set(map(type, values))
+    return all(map(_is_fixed, kinds))
+
+
+@lru_cache
+def _is_fixed(kind: Any) -> bool:
+    """Whether values of a type never change."""
+    if is_dataclass(kind):
+        return bool(getattr(kind, "__dataclass_params__").frozen)  # noqa: B009  it is on every dataclass and in no stub
+    return kind in _PLAIN or issubclass(kind, Enum | tuple | frozenset)
+
+
 def _brief(column: dict[str, Any], texts: list[Any]) -> dict[str, Any]:
     """A column of one text over and over is the text and a number."""
     first = texts[0]

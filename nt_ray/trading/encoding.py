@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from nt_ray.errors import TradingError
@@ -41,7 +42,8 @@ def encode(event: e.Event) -> Written:
     if writer is None:
         raise EncodingError(f"{kind} is not an event. Use the classes of nt_ray.trading.events.")
     client_order_id: str = getattr(event, "client_order_id", "")
-    return Written(kind, time.isoformat(), client_order_id, _dumps(writer(event)))
+    body = writer(event)
+    return Written(kind, time.isoformat(), client_order_id, _dumps(body) if body else "{}")
 
 
 def decode(written: Written) -> e.Event:
@@ -77,6 +79,9 @@ _AMOUNTS: Final = {
 
 _TERMS: Final = ("post_only", "reduce_only", "extended_hours", "parent", "oco_group", "replaces")
 
+_amounts: Final = attrgetter(*_AMOUNTS)
+_terms: Final = attrgetter(*_TERMS)
+
 
 def _write_request(event: e.OrderInitialized) -> dict[str, Any]:
     request = event.request
@@ -88,14 +93,13 @@ def _write_request(event: e.OrderInitialized) -> dict[str, Any]:
         "type": request.type,
         "tif": request.time_in_force,
     }
-    for name, key in _AMOUNTS.items():
-        amount = getattr(request, name)
+    for key, amount in zip(_AMOUNTS.values(), _amounts(request), strict=True):
         if amount is not None:
             written[key] = str(amount)
     if request.expire_at is not None:
         written["expire_at"] = request.expire_at.astimezone(UTC).isoformat()
     # What is as it is by default is left out.
-    written.update({name: getattr(request, name) for name in _TERMS if getattr(request, name)})
+    written.update({name: term for name, term in zip(_TERMS, _terms(request), strict=True) if term})
     return written
 
 

@@ -4,11 +4,12 @@ Every number is a `Decimal`. An order is a request plus the fold of its events (
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from nt_ray.errors import BadInputError
 
@@ -184,6 +185,68 @@ class OrderRequest:
         if fault:
             raise BadInputError(f"{self.client_order_id}: {fault}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return from_wire, self.wire()
+
+    def wire(self) -> tuple[Any, ...]:
+        """Values as a message carries them, for `from_wire`: texts in the place of numbers and choices."""
+        return (
+            self.client_order_id,
+            self.symbol,
+            str(self.side),
+            str(self.quantity),
+            self.strategy,
+            str(self.type),
+            _text(self.limit_price),
+            str(self.time_in_force),
+            _text(self.stop_price),
+            _text(self.trail_amount),
+            _text(self.trail_percent),
+            self.expire_at,
+            _text(self.notional),
+            self.post_only,
+            self.reduce_only,
+            self.extended_hours,
+            self.parent,
+            self.oco_group,
+            self.replaces,
+        )
+
+
+def from_wire(*values: Any) -> OrderRequest:
+    """Request of the values that `OrderRequest.wire` gives."""
+    name, symbol, side, quantity, strategy, kind, limit, tif, *others = values
+    stop, amount, percent, expire_at, notional, *terms = others
+    return OrderRequest(
+        name,
+        symbol,
+        _SIDES[side],
+        Decimal(quantity),
+        strategy,
+        _TYPES[kind],
+        _number(limit),
+        _TIMES_IN_FORCE[tif],
+        _number(stop),
+        _number(amount),
+        _number(percent),
+        expire_at,
+        _number(notional),
+        *terms,
+    )
+
+
+_SIDES: Final = {str(side): side for side in Side}
+_TYPES: Final = {str(kind): kind for kind in OrderType}
+_TIMES_IN_FORCE: Final = {str(tif): tif for tif in TimeInForce}
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
 
 def _size_fault(request: OrderRequest) -> str:
     """Say what is wrong with quantity or notional; empty where nothing is."""
@@ -309,4 +372,8 @@ class Order:
 
     def with_(self, **changes: object) -> "Order":
         """Return a copy with these fields changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return Order(**dict(zip(_FIELDS, _values(self), strict=True), **changes))
+
+
+_FIELDS: Final = tuple(Order.__slots__)
+_values: Final = attrgetter(*_FIELDS)

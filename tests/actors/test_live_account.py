@@ -1,5 +1,6 @@
 """Live accounts as actors: four agents, deaths in the middle, two copies, at the simulator of Alpaca."""
 
+import json
 import os
 import signal
 import time
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 import ray
+from typer.testing import CliRunner
 
 from actors.broker_pool import RayRouter
-from actors.calls import settle
-from actors.live_account import LiveAccountActor, actor_name, start, stop
+from actors.live_account import LiveAccountActor, actor_name, find, start, stop
 from actors.live_desk import RayLiveAccounts
+from actors.live_handle import AccountGoneError, LiveHandle
+from jobs.brokers_command import brokers_app
 from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
 from nt_ray.config import load_settings
 from nt_ray.errors import FencedError
@@ -57,21 +60,18 @@ def plan_of(simulator: AlpacaSimulator, folder: Path, name: str) -> SettingsPlan
 class Agent:
     """Buys one share after the other, repeats under the same id what got no answer, and asks again what is in doubt."""
 
-    def __init__(self, account: Any, name: str) -> None:
+    def __init__(self, account: LiveHandle, name: str) -> None:
         self._account, self._name = account, name
 
     def trade(self, count: int) -> list[str]:
         """Submit one by one; return the states that came back."""
         found = []
         for number in range(count):
-            batch = [buy(f"{self._name}-{number}", strategy=self._name)]
-            call = lambda batch=batch: self._account.submit.remote(batch)  # noqa: E731
-            told = settle(call(), call, "the account")[0]
+            told = self._account.call("submit", [buy(f"{self._name}-{number}", strategy=self._name)])[0]
             while told.status is OrderStatus.SUBMITTED:
                 # The order of a killed sender may still be under way for a moment.
                 time.sleep(0.05)
-                ask = lambda told=told: self._account.find.remote(told.request.client_order_id)  # noqa: E731
-                told = settle(ask(), ask, "the account")
+                told = self._account.call("find", told.request.client_order_id)
             found.append(str(told.status))
         return found
 
@@ -93,7 +93,7 @@ def test_nothing_is_lost_or_doubled_when_the_actor_dies_under_four_agents(
     account = start(plan, PACE)
     try:
         pid = ray.get(account.pid.remote())
-        agents = [Agent.remote(account, name) for name in AGENTS]
+        agents = [Agent.remote(LiveHandle(plan.name), name) for name in AGENTS]
         work = [agent.trade.remote(ORDERS) for agent in agents]
         while len(simulator.orders()) < ORDERS:
             time.sleep(0.01)
@@ -179,3 +179,111 @@ def test_an_order_that_was_certainly_not_sent_goes_to_another_account_and_the_po
             stop(name)
     assert (health["gone"]["circuit"], health["here"]["circuit"]) == ("open", "closed")
     assert [order["client_order_id"] for order in simulator.orders()] == ["second"]
+
+
+def status_of_brokers(*options: str) -> Any:
+    """What `nt-ray brokers status` prints, and its exit code."""
+    done = CliRunner(env={"COLUMNS": "250"}).invoke(
+        brokers_app, ["status", *options], catch_exceptions=False, standalone_mode=False
+    )
+    return done.stdout, done.return_value
+
+
+def set_broker(monkeypatch: pytest.MonkeyPatch, simulator: AlpacaSimulator) -> None:
+    table = {"url": simulator.url, "key": "PKSIMULATED", "secret": "simulated-secret", "kind": "alpaca"}
+    monkeypatch.setenv("NT_BROKERS__ENABLED", '["paper"]')
+    for field, value in table.items():
+        monkeypatch.setenv(f"NT_BROKERS__PAPER__{field.upper()}", value)
+
+
+def test_the_status_of_brokers_shows_what_the_live_accounts_of_the_cluster_say_of_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = AlpacaSimulator(requests_per_minute=100_000).start()
+    set_broker(monkeypatch, venue)
+    monkeypatch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+    assert json.loads(status_of_brokers("--json")[0])["cluster"]["accounts"] == []
+    account = start(plan_of(venue, tmp_path, "paper"), Pace(sync_s=0.3, hear_s=0.05))
+    facts = {"paper": VenueFacts(Decimal(0))}
+    table = RoutingTable({"paper": Decimal(1)}, frozenset({"paper"}), 0, RoutingPolicy.CHEAPEST, facts)
+    router = RayRouter("status-test", {"paper": actor_name("paper")}, table)
+    try:
+        ray.get(account.submit.remote([buy("rests", type=OrderType.LIMIT, limit_price=Decimal(60))]))
+        text, code = status_of_brokers("--json")
+        (live,) = json.loads(text)["cluster"]["accounts"]
+        shown, _ = status_of_brokers()
+        pid = ray.get(account.pid.remote())
+        router.failed("paper", 0.0)
+        venue.stop()
+        while ray.get(account.reach.remote()):
+            time.sleep(0.02)
+        later, code_later = status_of_brokers("--json")
+        (down,) = json.loads(later)["cluster"]["accounts"]
+    finally:
+        router.close()
+        stop("paper")
+    assert (live["account"], live["up"], live["failures"], live["circuit"], code) == ("paper", True, 0, "closed", 0)
+    assert (live["open_orders"], live["in_doubt"], live["epoch"], live["pid"]) == (1, 0, 1, pid)
+    assert live["node"] == ray.get_runtime_context().get_node_id()
+    assert live["latency_ms"] > 0
+    assert [line for line in shown.splitlines() if str(pid) in line and "closed" in line and "yes" in line]
+    assert (down["up"], down["circuit"], code_later) == (False, "open", 1)
+    assert down["failures"] > 0
+    assert down["error"]
+
+
+def test_the_status_of_brokers_stands_without_a_cluster_and_names_one_that_is_gone(
+    simulator: AlpacaSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_broker(monkeypatch, simulator)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert json.loads(status_of_brokers("--json")[0]).keys() == {"routing", "brokers"}
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    told = json.loads(status_of_brokers("--json")[0])
+    assert told["brokers"][0]["up"]
+    assert "not reachable at '127.0.0.1:1'" in told["cluster"]["error"]
+
+
+def test_nothing_is_lost_or_doubled_when_ray_kills_the_actor_once_and_for_good(
+    simulator: AlpacaSimulator, plan: SettingsPlan
+) -> None:
+    names = AGENTS[:2]
+    account = start(plan, PACE)
+    agents = [Agent.remote(LiveHandle(plan.name), name) for name in names]
+    try:
+        work = [agent.trade.remote(ORDERS) for agent in agents]
+        while len(simulator.orders()) < ORDERS // 2:
+            time.sleep(0.01)
+        ray.kill(account, no_restart=False)
+        while len(simulator.orders()) < ORDERS:
+            time.sleep(0.01)
+        ray.kill(account, no_restart=True)
+        # Ray has given it up: agents wait until somebody starts it anew under its name.
+        start(plan, PACE)
+        told = ray.get(work, timeout=120)
+        comparison = ray.get(find(plan.name).reconcile.remote())
+        fills = ray.get(find(plan.name).fills.remote())
+    finally:
+        stop(plan.name)
+        for agent in agents:
+            ray.kill(agent)
+    wanted = sorted(f"{name}-{number}" for name in names for number in range(ORDERS))
+    assert {state for states in told for state in states} <= {"accepted", "filled"}, told
+    assert sorted(order["client_order_id"] for order in simulator.orders()) == wanted
+    assert sorted(fill.client_order_id for fill in fills) == wanted
+    assert comparison.differences == ()
+    assert sum(isinstance(event, e.EpochStarted) for event in journalled(plan)) == 3
+
+
+def test_an_account_that_nobody_starts_again_is_named_with_what_to_do(plan: SettingsPlan) -> None:
+    account = LiveHandle(plan.name, patience_s=0.3)
+    with pytest.raises(AccountGoneError, match=r"Account paper did not come back in 0\.3 s.*live_account\.start"):
+        account.call("state")
+
+
+def test_an_account_moves_between_nodes_where_its_journal_is_in_a_database(plan: SettingsPlan) -> None:
+    assert not plan.moves
+    database = {"account.journal": "postgresql://trader@db/nt"}
+    settings = load_settings(None, {**database, "brokers.enabled": "paper", "brokers.paper.kind": "alpaca"}, environ={})
+    assert SettingsPlan(settings, "paper", ("AAPL",)).moves

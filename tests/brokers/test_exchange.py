@@ -153,6 +153,18 @@ def test_a_client_id_names_one_order_for_ever(venue: SimulatedExchange) -> None:
     assert len(venue.fills(None)) == 1
 
 
+def test_an_order_that_came_by_another_door_of_the_same_book_is_the_same_order(
+    venue: SimulatedExchange, path: Path
+) -> None:
+    later = reopened(path)
+    first = venue.submit_order(order("a"))
+    assert later.submit_order(order("a")) == first
+    with pytest.raises(OrderRejectedError, match="is a different order already"):
+        later.submit_order(order("a", quantity="11"))
+    assert later.submit_order(order("b")).venue_order_id == "sim-2"
+    later.close()
+
+
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [

@@ -253,7 +253,7 @@ def test_prices_stay_within_the_collar_around_the_mark_of_50(changes: dict[str, 
 def test_a_price_that_is_too_old_or_of_unknown_age_is_no_reference(age: int | None, rule: str | None) -> None:
     view = View()
     if age is not None:
-        view.references.saw(["KO"], NOW - timedelta(seconds=age))
+        view.references.saw({"KO": NOW - timedelta(seconds=age)}, NOW)
     assert verdict(order(), view, max_reference_age_s=5) == rule
     view.exposure.move("KO", Decimal(10))
     assert verdict(order(side=Side.SELL), view, max_reference_age_s=5) is None

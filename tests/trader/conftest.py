@@ -26,6 +26,7 @@ from nt_ray.storage.opening import open_journal
 from nt_ray.trader.account import Account
 from nt_ray.trader.live_account import LiveAccount
 from nt_ray.trader.live_plan import Clock, OpenedVenue
+from nt_ray.trader.price import Price
 from nt_ray.trader.watcher import Pace
 from nt_ray.trading.orders import Fill, OrderRequest, OrderStatus, OrderType, TimeInForce
 
@@ -50,6 +51,7 @@ class WaitingVenue:
         self.pushes: list[VenueUpdate] = []
         self.down = False
         self.marks: dict[str, Decimal] = {"KO": Decimal(50)}
+        self.quoted_at = MORNING
         self._gates: dict[str, threading.Event] = {}
         self._reached: dict[str, threading.Event] = {}
 
@@ -124,9 +126,9 @@ class WaitingVenue:
     def close(self) -> None:
         self.down = True
 
-    def prices(self) -> dict[str, Decimal]:
+    def prices(self) -> dict[str, Price]:
         self.ping()
-        return dict(self.marks)
+        return {symbol: Price(mark, self.quoted_at) for symbol, mark in self.marks.items()}
 
     def end(self, client_order_id: str, status: OrderStatus) -> None:
         self.book[client_order_id] = replace(self.book[client_order_id], status=status)
@@ -158,7 +160,7 @@ class Plan:
 
     def open(self, clock: Clock) -> OpenedVenue:
         self.journal = open_journal(self.path)
-        account = Account("live", self.journal, self.venue, self.limits, [KO], clock, postpone_cancels=True)
+        account = Account("live", self.journal, self.venue, self.limits, [KO], clock, shared=True)
         account.deposit(Decimal(1_000_000))
         return OpenedVenue(account, self.venue, self.venue.prices, lambda: None)
 

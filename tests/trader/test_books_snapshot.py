@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nt_ray.errors import NeuralTraderError
 from nt_ray.trader.books import Books
-from nt_ray.trader.books_snapshot import restore, snapshot
+from nt_ray.trader.books_snapshot import frozen, restore, snapshot, written
 from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
 from nt_ray.trading.columns import ColumnError
@@ -208,3 +208,13 @@ def test_text_that_is_no_snapshot_is_refused_and_changes_nothing(text: str) -> N
 def test_a_snapshot_by_another_lot_method_is_refused() -> None:
     with pytest.raises(ColumnError, match="keeps fifo lots"):
         restore(Books(), snapshot(Books(lots=LotMethod.FIFO)))
+
+
+@given(st.integers(0, 10_000), st.sampled_from(list(LotMethod)))
+@settings(max_examples=15, deadline=None)
+def test_a_copy_stays_as_it_was_while_the_books_go_on(seed: int, method: LotMethod) -> None:
+    driver = Driver(seed, method)
+    driver.run(30)
+    copy, then = frozen(driver.books), snapshot(driver.books)
+    driver.run(40)
+    assert written(copy) == then

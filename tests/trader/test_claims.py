@@ -71,7 +71,8 @@ def test_the_exposure_counts_what_a_recount_finds(choose: random.Random) -> None
             status = choose.choice([one.status, one.status, OrderStatus.CANCELED])
             status = OrderStatus.FILLED if filled == one.request.quantity else status
             orders[changed] = one.with_(filled_quantity=filled, status=status)
-            claims.count(orders[changed], orders, exposure)
+            count = claims.close if status.is_final else claims.count
+            count(orders[changed], orders, exposure)
         line = exposure.line("KO")
         assert {Side.BUY: line.buys, Side.SELL: line.sells} == recount(orders)
     for name in reversed(IDS):
@@ -81,3 +82,35 @@ def test_the_exposure_counts_what_a_recount_finds(choose: random.Random) -> None
         del orders[name]
     assert (claims.held, claims.kin) == ({}, {})
     assert (exposure.line("KO").buys, exposure.line("KO").sells) == (0, 0)
+
+
+def test_links_of_orders_that_have_ended_are_forgotten_but_for_fills_that_children_may_trade() -> None:
+    claims, exposure = Claims(), Exposure()
+    orders: dict[str, Order] = {}
+
+    def enter(name: str, side: Side = Side.BUY, **links: str) -> None:
+        orders[name] = Order(OrderRequest(name, "KO", side, Decimal(9), "test", **links), OrderStatus.SUBMITTED)
+        claims.enter(orders[name].request, orders)
+        claims.count(orders[name], orders, exposure)
+
+    def end(name: str, filled: int = 0) -> None:
+        orders[name] = orders[name].with_(filled_quantity=Decimal(filled), status=OrderStatus.CANCELED)
+        claims.close(orders[name], orders, exposure)
+
+    # A quote that is replaced again and again, bracketed each time, leaves nothing behind.
+    enter("q0")
+    for number in range(1, 50):
+        enter(f"q{number}", replaces=f"q{number - 1}")
+        end(f"q{number - 1}")
+        for exit_ in "ab":
+            enter(f"x{number}{exit_}", Side.SELL, parent=f"q{number}", oco_group=f"g{number}")
+        for exit_ in "ab":
+            end(f"x{number}{exit_}")
+        assert claims.kin == {"~q0": {f"q{number}": None}}
+    end("q49")
+    assert (claims.kin, claims.held) == ({}, {})
+    # One of the chain trades after its end, so a child of any of them may sell as much.
+    end("q20", filled=4)
+    enter("late", Side.SELL, parent="q49")
+    assert exposure.line("KO").sells == 4
+    assert exposure.line("KO").buys == 0

@@ -17,11 +17,13 @@ from nt_ray.brokers.base import (
     VenueOrder,
     VenueUpdate,
 )
-from nt_ray.errors import BadInputError, FencedError, TradingError
+from nt_ray.errors import BadInputError, FencedError, StorageError, TradingError
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import Journal
 from nt_ray.storage.opening import opened
+from nt_ray.storage.sqlite_journal import SqliteJournal
 from nt_ray.trader.books import Books, UnknownOrderError
+from nt_ray.trader.books_snapshot import snapshot
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.live_account import LiveAccount
 from nt_ray.trading import events as e
@@ -270,6 +272,81 @@ def test_without_fresh_prices_only_reductions_pass(open_live: Open, venue: Waiti
     sell = OrderRequest("s1", "KO", Side.SELL, Decimal(5), "test", OrderType.LIMIT, Decimal(60))
     reports = account.submit([buy(2), sell])
     assert (reports[0].rule, reports[1].status) == ("stale_reference", OrderStatus.ACCEPTED)
+
+
+def test_a_price_is_as_old_as_its_trade_however_often_it_is_asked_for(
+    open_live: Open, venue: WaitingVenue, times: Times
+) -> None:
+    account = open_live(limits=replace(LIMITS, max_reference_age_s=10))
+    account.submit([buy(1, 5)])
+    venue.execute("o1", 5)
+    times.now += timedelta(seconds=11)
+    account.sync()
+    account.sync()
+    sell = OrderRequest("s1", "KO", Side.SELL, Decimal(5), "test", OrderType.LIMIT, Decimal(60))
+    reports = account.submit([buy(2), sell])
+    assert (reports[0].rule, reports[1].status) == ("stale_reference", OrderStatus.ACCEPTED)
+    assert "is of age 11 s" in reports[0].reason
+    venue.quoted_at = times.now - timedelta(seconds=10)
+    account.sync()
+    venue.quoted_at -= timedelta(seconds=30)
+    account.sync()
+    assert account.submit([buy(3)])[0].status is OrderStatus.ACCEPTED
+    venue.quoted_at = times.now + timedelta(days=1)
+    account.sync()
+    times.now += timedelta(seconds=11)
+    assert account.submit([buy(4)])[0].rule == "stale_reference"
+
+
+def test_orders_pass_while_a_snapshot_is_written(
+    open_live: Open, venue: WaitingVenue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("nt_ray.trader.checkpoint.EVERY", 5)
+    entered, goes_on = threading.Event(), threading.Event()
+    write = SqliteJournal.write_snapshot
+
+    def slow(self: SqliteJournal, state: str, place: Any = None) -> None:
+        entered.set()
+        assert goes_on.wait(PATIENCE_S)
+        write(self, state, place)
+
+    monkeypatch.setattr(SqliteJournal, "write_snapshot", slow)
+    account = open_live()
+    account.submit([buy(1), buy(2)])
+    account.sync()
+    assert entered.wait(PATIENCE_S)
+    assert account.submit([buy(3)])[0].status is OrderStatus.ACCEPTED
+    venue.execute("o3", 1)
+    assert account.hear()
+    account.sync()
+    assert account.cancel("o1").status is OrderStatus.CANCELED
+    goes_on.set()
+    account.close()
+    with opened(tmp_path / "journal.sqlite") as journal:
+        kept = journal.snapshot()
+        assert kept is not None
+        assert 0 < kept.seq < journal.head.seq
+        again = Books()
+        for entry in journal.read():
+            again.apply(entry.event)
+    assert snapshot(folded(tmp_path / "journal.sqlite")) == snapshot(again)
+
+
+def test_a_snapshot_that_cannot_be_written_stops_nobody(
+    open_live: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("nt_ray.trader.checkpoint.EVERY", 5)
+
+    def full(*_: object) -> None:
+        raise StorageError("The disk is full. Free it.")
+
+    monkeypatch.setattr(SqliteJournal, "write_snapshot", full)
+    account = open_live()
+    account.submit([buy(1), buy(2)])
+    account.sync()
+    assert account.submit([buy(3)])[0].status is OrderStatus.ACCEPTED
+    account.close()
+    assert "The disk is full" in caplog.text
 
 
 def test_a_venue_that_does_not_answer_is_told_and_asked_again_after_growing_pauses(

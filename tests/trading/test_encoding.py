@@ -1,4 +1,5 @@
 import json
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, get_args
@@ -65,6 +66,14 @@ EVENTS = st.one_of(
     st.builds(e.KillSwitchCleared, TIMES, TEXT, TEXT, TEXT),
 )
 SAMPLE = Written("OrderAccepted", "2026-01-02T03:04:05.000006+00:00", "a.1", '{"venue_order_id":"v"}')
+
+
+@given(REQUESTS)
+def test_a_request_arrives_in_a_message_as_it_was_sent(request_: OrderRequest) -> None:
+    arrived = pickle.loads(pickle.dumps(request_))
+    assert arrived == request_
+    assert repr(arrived) == repr(request_)
+    assert (arrived.side, arrived.type) == (Side(request_.side), OrderType(request_.type))
 
 
 @given(EVENTS)

@@ -32,6 +32,7 @@ CAPABILITIES: Final = Capabilities(
     linked=True,
     replace=ReplaceKind.NATIVE,
     longest_client_id=128,
+    concurrency=8,
 )
 
 

@@ -95,7 +95,7 @@ CREATE TABLE venue (
     down INTEGER NOT NULL
 ) STRICT;;
 CREATE TABLE orders (
-    entry INTEGER PRIMARY KEY AUTOINCREMENT,
+    entry INTEGER PRIMARY KEY,
     {_COLUMNS}
 ) STRICT;;
 CREATE INDEX open_orders ON orders (entry) WHERE ended = 0;;
@@ -124,6 +124,7 @@ _INSERT_ORDER: Final = (
     f"INSERT INTO orders ({', '.join((*_HEAD, *Work._fields))}) "  # noqa: S608
     f"VALUES ({', '.join('?' * (len(_HEAD) + len(Work._fields)))})"
 )
+_INSERT_NEW: Final = f"{_INSERT_ORDER} ON CONFLICT (client_order_id) DO NOTHING"
 _UPDATED: Final = ("parent", "replaced_by", "ended", *Work._fields)
 _UPDATE_ORDER: Final = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in _UPDATED)} WHERE entry = ?"  # noqa: S608
 _SELECT_EXECUTIONS: Final = f"SELECT {', '.join(Execution._fields)} FROM executions"  # noqa: S608
@@ -174,12 +175,14 @@ class VenueBook:
         """Signed lots by symbol."""
         return dict(self._execute("SELECT symbol, sum(side * lots) FROM executions GROUP BY symbol"))
 
+    def add(self, order: BookedOrder) -> BookedOrder | None:
+        """Add one order and return it with its entry; None where its client id is taken."""
+        with self._errors():
+            done = self._execute(_INSERT_NEW, (*order[1:-1], *order.work))
+        return order._replace(entry=int(done.lastrowid or 0)) if done.rowcount else None
+
     def enter(self, orders: Sequence[BookedOrder], changed: Sequence[BookedOrder] = ()) -> list[BookedOrder]:
         """Add orders and write what that changes of others, all or nothing; return the new ones with their entry."""
-        if len(orders) == 1 and not changed:
-            # One statement is a transaction by itself.
-            with self._errors():
-                return [self._insert(orders[0])]
         with self._transaction():
             entered = [self._insert(order) for order in orders]
             self._update(changed)

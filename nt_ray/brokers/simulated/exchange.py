@@ -95,10 +95,12 @@ class SimulatedExchange:
     def submit_order(self, request: OrderRequest) -> VenueOrder:
         """Enter an order; a client id that is known gives the order as it stands."""
         self.ping()
-        known, order = self._read(request)
+        known = self._add(request)
         if known is None:
-            check_links(self._name, [order], self._working)
-            (known,) = self._enter([order])
+            known, order = self._read(request)
+            if known is None:
+                check_links(self._name, [order], self._working)
+                (known,) = self._enter([order])
         return self._answer(known)
 
     def submit_linked(self, requests: Sequence[OrderRequest]) -> list[VenueOrder]:
@@ -202,6 +204,16 @@ class SimulatedExchange:
     def close(self) -> None:
         """Close the book's file."""
         self._book.close()
+
+    def _add(self, request: OrderRequest) -> BookedOrder | None:
+        """Enter an order that can be read by itself, in one statement; None where others have to be looked at."""
+        name = request.client_order_id
+        if name in self._working or request.expire_at or request.parent or request.oco_group or request.replaces:
+            return None
+        added = self._book.add(self._listing.read(request, self._book.cursor))
+        if added is not None:
+            self._working[name] = added
+        return added
 
     def _read(self, request: OrderRequest) -> tuple[BookedOrder | None, BookedOrder]:
         """Order that the client id names already, if any, and the request as an order of the book."""

@@ -86,6 +86,15 @@ class Drill:
     seconds: float
     audit: Audit
 
+    def story(self) -> Iterator[str]:
+        """What was killed and broken, line by line."""
+        lived = f"{self.kills} kills in {self.lives} lives and {self.seconds:.0f} s"
+        yield f"{lived}, {self.faults_of_venue} faults of the venue"
+        yield from (f"  {count:6d}  {step}" for step, count in self.by_step.items())
+        yield from (f"       0  {step}" for step in self.missed)
+        cuts = self.cuts_of_database.items()
+        yield from (f"  {count:6d}  connections to the database cut {how}" for how, count in cuts)
+
 
 def steps_of(journal: str) -> tuple[str, ...]:
     """Every step at which a trader with this journal can be killed."""

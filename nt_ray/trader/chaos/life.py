@@ -53,6 +53,11 @@ class Post:
     timeout_s: float = 0.2
     arrival_s: float = 0.15
 
+    @property
+    def has_database(self) -> bool:
+        """Whether the journal is in a database and not in a file."""
+        return self.journal.startswith(("postgresql://", "postgres://"))
+
 
 @dataclass(frozen=True, slots=True)
 class Life:
@@ -70,7 +75,7 @@ def venue(post: Post) -> AlpacaBroker:
     return AlpacaBroker("alpaca", post.access, patience, arrival_s=post.arrival_s, requests_per_minute=10**9)
 
 
-def open_account(post: Post, broker: Broker, journal: Journal, *, postpone_cancels: bool = False) -> Account:
+def open_account(post: Post, broker: Broker, journal: Journal, *, shared: bool = False) -> Account:
     """Open the drill's account; its constructor recovers."""
     instruments = [Instrument(symbol, Decimal("0.01")) for symbol in post.prices]
     account = Account(
@@ -81,7 +86,7 @@ def open_account(post: Post, broker: Broker, journal: Journal, *, postpone_cance
         instruments,
         lambda: datetime.now(UTC),
         snapshot_every=SNAPSHOT_EVERY,
-        postpone_cancels=postpone_cancels,
+        shared=shared,
     )
     account.deposit(CAPITAL)
     return account

@@ -8,6 +8,7 @@ import threading
 import traceback
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from nt_ray.errors import StorageError
 from nt_ray.storage.opening import open_journal
@@ -17,6 +18,7 @@ from nt_ray.trader.chaos.life import Life, Post, open_account, venue
 from nt_ray.trader.chaos.witness import Witness
 from nt_ray.trader.live_account import LiveAccount
 from nt_ray.trader.live_plan import Clock, OpenedVenue
+from nt_ray.trader.price import Price
 from nt_ray.trader.watcher import Pace
 
 PACE = Pace(sync_s=0.03, hear_s=0.005, first_pause_s=0.01, longest_pause_s=0.05)
@@ -30,6 +32,11 @@ class DrillPlan:
     gremlin: Gremlin
     name: str = "drill"
 
+    @property
+    def moves(self) -> bool:
+        """Whether the journal is in a database."""
+        return self.post.has_database
+
     def open(self, clock: Clock) -> OpenedVenue:
         """Open venue and journal, and recover."""
         with ExitStack() as opened:
@@ -37,9 +44,12 @@ class DrillPlan:
             opened.callback(broker.close)
             watched = shaken(broker, "venue", self.gremlin)
             journal = shaken(open_journal(self.post.journal), "journal", self.gremlin)
-            account = open_account(self.post, watched, journal, postpone_cancels=True)
+            account = open_account(self.post, watched, journal, shared=True)
             opened.pop_all()
-        return OpenedVenue(account, watched, lambda: self.post.prices, broker.close)
+        return OpenedVenue(account, watched, self._prices, broker.close)
+
+    def _prices(self) -> dict[str, Price]:
+        return {symbol: Price(value, datetime.now(UTC)) for symbol, value in self.post.prices.items()}
 
 
 def live_shared(post: Post, life: Life, witness: Witness) -> None:

@@ -57,7 +57,7 @@ def _orders(state: State, query: _Query) -> list[Json]:
     status = query.get("status", "open")
     nested = _is_nested(query)
     symbols = query.get("symbols", "").split(",") if query.get("symbols") else None
-    after, until = _time(query, "after"), _time(query, "until")
+    after, until = given_time(query, "after"), given_time(query, "until")
     found = [
         order
         for order in state.orders.values()
@@ -79,7 +79,7 @@ def _orders(state: State, query: _Query) -> list[Json]:
 
 def _activities(state: State, query: _Query) -> list[Json]:
     kinds = query["activity_types"].split(",") if query.get("activity_types") else None
-    after, until = _time(query, "after"), _time(query, "until")
+    after, until = given_time(query, "after"), given_time(query, "until")
     found = [
         item
         for item in state.activities
@@ -106,7 +106,7 @@ def _when(item: Json) -> datetime:
 
 
 def _calendar(state: State, query: _Query) -> list[Json]:
-    first, last = _time(query, "start"), _time(query, "end")
+    first, last = given_time(query, "start"), given_time(query, "end")
     return render.calendar_json(first or state.now, last or first or state.now)
 
 
@@ -132,7 +132,7 @@ def _trade(quote: Quote) -> Json:
 
 def _bars(state: State, query: _Query) -> Json:
     """Bars of one minute, made of the prices that were posted."""
-    start, end = _time(query, "start"), _time(query, "end")
+    start, end = given_time(query, "start"), given_time(query, "end")
     rows = [
         (symbol, bar)
         for symbol in sorted(query.get("symbols", "").split(","))
@@ -164,7 +164,8 @@ def _is_nested(query: _Query) -> bool:
     return query.get("nested", "").lower() == "true"
 
 
-def _time(query: _Query, key: str) -> datetime | None:
+def given_time(query: _Query, key: str) -> datetime | None:
+    """Read a time that a request may give; one without a zone is UTC."""
     given = query.get(key)
     if not given:
         return None

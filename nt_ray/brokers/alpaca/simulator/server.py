@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
@@ -23,6 +23,8 @@ from nt_ray.brokers.alpaca.wire import Json, UnreadableError, parse
 from nt_ray.errors import StorageError
 
 _MINUTE: Final = 60
+_BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Time of a new venue's prices until it opens."""
 _UNAUTHORIZED: Final = {"code": 40110000, "message": "request is not authorized"}
 _TOO_MANY: Final = {"code": 42910000, "message": "rate limit exceeded"}
 
@@ -44,7 +46,10 @@ class Server:
             self._file = _replayed(venue, file)
 
     async def start(self, port: int) -> int:
-        """Listen; return the port."""
+        """Listen; return the port. Prices that nobody has posted are of this moment."""
+        for quote in self.venue.state.quotes.values():
+            if quote.time < _BEGINNING + timedelta(days=1):
+                quote.time = datetime.now(UTC)
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -233,8 +238,7 @@ def _replayed(venue: Venue, file: Path) -> IO[str]:
 def new_venue(key: str, secret: str, cash: Decimal, symbols: Mapping[str, Decimal]) -> Venue:
     """A venue that lists these symbols at these prices."""
     venue = Venue(key, secret, cash)
-    start = datetime(2000, 1, 1, tzinfo=UTC)
     for symbol, price in symbols.items():
-        venue.handle(Call("POST", "/simulator/asset", {}, {"symbol": symbol}), start)
-        venue.handle(Call("POST", "/simulator/price", {}, {"symbol": symbol, "price": str(price)}), start)
+        venue.handle(Call("POST", "/simulator/asset", {}, {"symbol": symbol}), _BEGINNING)
+        venue.handle(Call("POST", "/simulator/price", {}, {"symbol": symbol, "price": str(price)}), _BEGINNING)
     return venue

@@ -85,7 +85,7 @@ class AlpacaSimulator:
         return AlpacaAccess(SecretStr(key), SecretStr(secret), trading=self.url, data=self.url)
 
     def price(self, symbol: str, price: str, **quote: str) -> None:
-        """Move the market in a symbol; `bid`, `ask` and `size` may be given."""
+        """Move the market in a symbol; `bid`, `ask`, `size` and the `time` of the trade may be given."""
         self.control("/simulator/price", symbol=symbol, price=price, **quote)
 
     def session(self, session: str) -> None:

@@ -156,7 +156,8 @@ class Venue:
         bid = _amount(body, "bid") if "bid" in body else last
         ask = _amount(body, "ask") if "ask" in body else last
         size = _amount(body, "size") if body.get("size") is not None else None
-        engine.quote(self.state, symbol, Quote(bid, ask, last, self.state.now, size))
+        time = queries.given_time(body, "time") or self.state.now
+        engine.quote(self.state, symbol, Quote(bid, ask, last, time, size))
         return {"symbol": symbol, "price": str(last)}
 
     def _session(self, body: Json) -> Json:
