@@ -21,6 +21,7 @@ from jobs.compare_command import COMPARE_HELP, compare
 from jobs.config_command import config_app
 from jobs.doctor_command import DOCTOR_HELP, doctor
 from jobs.journal_command import journal_app
+from jobs.models_command import models_app
 from jobs.options import (
     AsJson,
     Browse,
@@ -71,6 +72,7 @@ app.add_typer(account_app, name="account")
 app.add_typer(brokers_app, name="brokers")
 app.add_typer(config_app, name="config")
 app.add_typer(journal_app, name="journal")
+app.add_typer(models_app, name="models")
 app.add_typer(order_app, name="order")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(strategies_app, name="strategies")

@@ -4,7 +4,7 @@ Every class states a stable `code`, the HTTP `status` a gateway answers with, an
 of the command line. A message is one sentence that names the offending value and one that names the remedy.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class NeuralTraderError(Exception):
@@ -13,6 +13,16 @@ class NeuralTraderError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Between processes it travels as its text, since a subclass may take other arguments to write it.
+        return _arrived, (type(self), self.args, self.__dict__)
+
+
+def _arrived(kind: type[NeuralTraderError], args: tuple[Any, ...], state: dict[str, Any]) -> NeuralTraderError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class BadInputError(NeuralTraderError):

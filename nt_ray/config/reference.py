@@ -1,6 +1,8 @@
 """The reference page of all settings, made from the tree itself: `docs/configuration.md` is its text."""
 
-from nt_ray.config.keys import Key, known_keys
+from pydantic import BaseModel
+
+from nt_ray.config.keys import Key, known_keys, section_of
 from nt_ray.config.layers import name_of
 from nt_ray.config.settings import Settings
 from nt_ray.config.toml_text import toml_value
@@ -55,7 +57,9 @@ def _about(section: str) -> str:
         return _VENUES.format(example=example, built_in=names)
     if not section:
         return ""
-    model = Settings.model_fields[section].annotation
+    model: type[BaseModel] | None = Settings
+    for name in section.split("."):
+        model = None if model is None else section_of(model.model_fields[name])
     return f"{(model.__doc__ or '').strip()}\n" if model is not None else ""
 
 

@@ -4,6 +4,7 @@ The text of each field is what `docs/configuration.md` and error messages are ma
 """
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,6 +15,7 @@ from nt_ray.config.values import (
     Currency,
     Day,
     Endpoint,
+    Folder,
     Names,
     Number,
     Secret,
@@ -236,6 +238,23 @@ class Ray(Section):
         None, description="CPUs a local Ray counts with; unset takes the machine's."
     )
     object_store_mb: Whole = Field(200, ge=80, le=1_000_000, description="Shared memory of a local Ray, in MB.")
+
+
+class S3(Section):
+    """How S3 is reached. Credentials are found as boto3 finds them: environment, files, or the machine's role."""
+
+    endpoint: Annotated[Text | None, Blank] = Field(
+        None, description="URL of a store that speaks S3's protocol; unset for AWS."
+    )
+    region: Annotated[Text | None, Blank] = Field(None, description="Region of the bucket; unset for boto3's own.")
+
+
+class Neural(Section):
+    """Trained models."""
+
+    registry: Text = Field("models", description="Where registered models lie: a folder, or s3://BUCKET/PREFIX.")
+    cache: Folder = Field(Path("models/.cache"), description="Folder of this machine's copies of registered models.")
+    s3: S3 = Field(default_factory=S3)
 
 
 def _default(section: type[Section], key: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nt_ray.config.sections import AccountSettings, Data, Portfolio, Ray, Risk, Strategies, Swarm
+from nt_ray.config.sections import AccountSettings, Data, Neural, Portfolio, Ray, Risk, Strategies, Swarm
 from nt_ray.config.toml_text import toml_text
 from nt_ray.config.values import Folder, Whole
 from nt_ray.config.venues import Brokers
@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     risk: Risk = Field(default_factory=Risk)
     account: AccountSettings = Field(default_factory=AccountSettings)
     brokers: Brokers = Field(default_factory=Brokers)
+    neural: Neural = Field(default_factory=Neural)
     ray: Ray = Field(default_factory=Ray)
 
     @classmethod

@@ -61,7 +61,7 @@ def read_many(files: Sequence[tuple[Path, str | None]], name: str, reading: Read
     """Read several files, each with the symbol it has where it names none, into one panel called `name`."""
     series: list[Series] = []
     for path, symbol in files:
-        series += series_of(_table(path), path.name, symbol or _stem(path), reading)
+        series += series_of(read_table(path), path.name, symbol or _stem(path), reading)
     return align(series, name, reading.extra)
 
 
@@ -80,7 +80,8 @@ def _stem(path: Path) -> str:
     return path.name[: -len(_suffix(path) or "")]
 
 
-def _table(path: Path) -> pl.DataFrame:
+def read_table(path: Path) -> pl.DataFrame:
+    """Read the cells of a file with a header: as text from CSV, with their types from Parquet."""
     if not path.is_file():
         raise MarketDataError(f"There is no file {path}. Check the path.")
     suffix = _suffix(path)

@@ -26,6 +26,14 @@ class Batch(NamedTuple):
     static: Tensor
 
 
+def is_complete(mask: Tensor) -> bool:
+    """Say whether a mask (B, L) is a single 1 spread out, as it is where the panel misses nothing; costs nothing.
+
+    False says little: something is missing, in these windows or elsewhere.
+    """
+    return mask.stride(1) == 0
+
+
 class Truth(NamedTuple):
     """What came: target and mask over the horizon, (B, H), in the scale of the batch."""
 

@@ -7,6 +7,7 @@ keeps no state between calls.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -35,6 +36,9 @@ class Shape:
 
 class Forecaster(nn.Module):
     """A network that forecasts."""
+
+    capturable: ClassVar[bool] = True
+    """Whether its operations are the same in every training step, so that one can be recorded and replayed."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

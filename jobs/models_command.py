@@ -1,0 +1,256 @@
+"""`nt-ray models`: registered models, their versions and aliases, promotion through the gate, and drift.
+
+Exit codes: 0, done; 1, drift was found, or a store could not be used; 2, what was asked for makes no sense or is
+refused.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from jobs.models_display import line, say_holder, show_drift, show_version, summary
+from jobs.options import AsJson, by_file, command_group, help_text
+from nt_ray.errors import BadInputError
+
+if TYPE_CHECKING:
+    from nt_ray.config import Settings
+    from nt_ray.neural.registry import Registry
+
+FOUND = 1
+
+LIST_HELP = help_text(
+    "List the registered models with their versions and aliases.",
+    "nt-ray models list",
+    "nt-ray models list --json --set neural.registry=s3://bucket/models",
+)
+SHOW_HELP = help_text(
+    "Show a model with the history of its aliases, or one version of it: files, signature, lineage, tags.",
+    "nt-ray models show lstm",
+    "nt-ray models show lstm@champion --json",
+    "nt-ray models show lstm/3",
+)
+KINDS_HELP = help_text("List the networks that can be trained.", "nt-ray models kinds --json")
+REGISTER_HELP = help_text(
+    "Store the folder of a trained model as the next version under a name. It is read whole first: a model that could "
+    "not forecast is refused. A version never changes; it gets its aliases by `promote`.",
+    "nt-ray models register runs/latest/model lstm",
+    "nt-ray models register runs/latest/model lstm --tag data=sp500 --tag author=ann",
+)
+PROMOTE_HELP = help_text(
+    "Point an alias to a version. `champion` is given through a gate alone: the evidence must hold scores on data "
+    "after all training, better than those of the champion and of a naive forecast. Other aliases need none.",
+    "nt-ray models promote lstm/3 --alias challenger",
+    "nt-ray models promote lstm@challenger --evidence runs/latest/evidence.json",
+    'evidence.json: {"metric": "mse", "version": 3, "score": 0.81, "naive": 0.95, "naive_name": "repeat",',
+    '  "champion_version": 2, "champion": 0.84, "windows": 500,',
+    '  "start": "2024-01-02T00:00:00Z", "end": "2024-06-28T00:00:00Z"}',
+)
+ROLLBACK_HELP = help_text(
+    "Point an alias back to the version it had before. Again goes further back.",
+    "nt-ray models rollback lstm",
+    'nt-ray models rollback lstm --alias champion --reason "errors doubled since Monday"',
+)
+DELETE_HELP = help_text(
+    "Delete a version that no alias points to. Its number is never given again.",
+    "nt-ray models delete lstm/2",
+)
+DRIFT_HELP = help_text(
+    "Compare recent rows with those a version was trained on. A table has one row for each time, in order: the model's "
+    "inputs by name, and where they are known the error of the forecast made there and whether its interval held the "
+    "truth (1 or 0), one for each origin. Exit code 1 where the model should be trained anew.",
+    "nt-ray models drift lstm@champion recent.csv",
+    "nt-ray models drift lstm@champion recent.parquet --errors error --covered 0.9=inside90 --json",
+    "nt-ray models drift lstm@champion recent.csv --ask",
+)
+
+Text: TypeAlias = Annotated[str, typer.Argument(metavar="NAME@ALIAS|NAME/N", help="A version of a model.")]
+Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
+Alias: TypeAlias = Annotated[str, typer.Option(metavar="ALIAS", help="Such as champion or challenger.")]
+Reason: TypeAlias = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.")]
+
+models_app = command_group("Registered models: versions, aliases, promotion and drift.")
+
+
+@models_app.command("list", help=LIST_HELP)
+@by_file
+def list_models(settings: "Settings", as_json: AsJson = False) -> None:
+    """List models."""
+    registry = _registry(settings)
+    models = registry.list()
+    if as_json:
+        typer.echo(json.dumps({"registry": registry.store.url, "models": [summary(model) for model in models]}))
+        return
+    if not models:
+        typer.echo(f"{registry.store.url} holds no models yet. `nt-ray models register` adds one.")
+        return
+    typer.echo(f"{'model':<32}{'versions':>8}{'last':>6}  aliases")
+    for model in models:
+        held = ", ".join(f"{alias}={version}" for alias, version in model.aliases.items())
+        typer.echo(f"{model.name:<32}{len(model.versions):>8}{max(model.versions, default=0):>6}  {held}".rstrip())
+
+
+@models_app.command("show", help=SHOW_HELP)
+@by_file
+def show(
+    settings: "Settings",
+    what: Annotated[str, typer.Argument(metavar="NAME|NAME@ALIAS|NAME/N", help="A model, or a version of it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a model or a version."""
+    registry = _registry(settings)
+    if "@" in what or "/" in what:
+        show_version(registry.describe(what), as_json=as_json)
+        return
+    model, events = registry.model(what), registry.history(what)
+    if as_json:
+        typer.echo(json.dumps(summary(model) | {"history": [event.model_dump(mode="json") for event in events]}))
+        return
+    typer.echo(f"{model.name}: versions {', '.join(map(str, model.versions)) or 'none'}")
+    for alias, version in model.aliases.items():
+        typer.echo(f"  {alias:<16}{version}")
+    for event in events:
+        typer.echo(line(event))
+
+
+@models_app.command("kinds", help=KINDS_HELP)
+def kinds(as_json: AsJson = False) -> None:
+    """List the networks."""
+    from nt_ray.neural.models.registry import every
+
+    models = every()
+    if as_json:
+        told = [
+            {"name": m.name, "summary": m.summary, "parameters": {p.name: p.default for p in m.parameters}}
+            for m in models
+        ]
+        typer.echo(json.dumps({"kinds": told}))
+        return
+    for model in models:
+        typer.echo(f"{model.name:<14}{model.summary}")
+
+
+@models_app.command("register", help=REGISTER_HELP)
+@by_file
+def register(
+    settings: "Settings",
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a trained model.")],
+    name: Name,
+    tag: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A note; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store a bundle as the next version."""
+    from nt_ray.neural.bundle import load_bundle
+
+    tags = dict(_pair("--tag", text) for text in tag or ())
+    registry = _registry(settings)
+    load_bundle(folder)
+    version = registry.register(folder, name, tags)
+    typer.echo(json.dumps({"name": name, "version": version}) if as_json else f"Registered {name}/{version}.")
+
+
+@models_app.command("promote", help=PROMOTE_HELP)
+@by_file
+def promote(
+    settings: "Settings",
+    what: Text,
+    alias: Alias = "champion",
+    evidence: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON with the scores of the version and its rivals.")
+    ] = None,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Point an alias to a version."""
+    from nt_ray.neural.evidence import read_evidence
+
+    registry = _registry(settings)
+    told = None if evidence is None else read_evidence(_content(evidence), str(evidence))
+    manifest = registry.describe(what).manifest
+    event = registry.promote(manifest.name, manifest.version, alias, told, reason=reason)
+    say_holder(manifest.name, alias, manifest.version, changed=event is not None, as_json=as_json)
+
+
+@models_app.command("rollback", help=ROLLBACK_HELP)
+@by_file
+def rollback(
+    settings: "Settings", name: Name, alias: Alias = "champion", reason: Reason = "", as_json: AsJson = False
+) -> None:
+    """Point an alias back."""
+    version = _registry(settings).rollback(name, alias, reason=reason)
+    say_holder(name, alias, version, changed=True, as_json=as_json)
+
+
+@models_app.command("delete", help=DELETE_HELP)
+@by_file
+def delete(settings: "Settings", what: Text, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Delete a version."""
+    registry = _registry(settings)
+    manifest = registry.describe(what).manifest
+    registry.delete(manifest.name, manifest.version, reason=reason)
+    deleted = {"name": manifest.name, "deleted": manifest.version}
+    typer.echo(json.dumps(deleted) if as_json else f"Deleted {manifest.name}/{manifest.version}.")
+
+
+@models_app.command("drift", help=DRIFT_HELP)
+@by_file
+def drift(
+    settings: "Settings",
+    what: Text,
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV or Parquet file of recent rows.")],
+    errors: Annotated[str, typer.Option(metavar="COLUMN", help="Column of forecast errors.")] = "",
+    covered: Annotated[
+        list[str] | None, typer.Option(metavar="LEVEL=COLUMN", help="Column of hits of an interval; may be repeated.")
+    ] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="Note in the history that a retraining is due.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Compare recent rows with training; exit code 1 where a retraining is due."""
+    from jobs.recent_table import read_recent
+    from nt_ray.neural.model_names import reference
+    from nt_ray.neural.retraining import drift_of, plan_retraining, reference_of_version
+
+    alias = reference(what).alias
+    if ask and alias is None:
+        raise BadInputError(
+            f"--ask notes a retraining for an alias, and {what} names none. Write it like lstm@champion."
+        )
+    registry = _registry(settings)
+    names = tuple(reference_of_version(registry, what).inputs)
+    recent = read_recent(table, names, errors, dict(_level(text) for text in covered or ()))
+    found = drift_of(registry, what, recent)
+    plan = plan_retraining(registry, reference(what).name, alias, found) if ask and alias is not None else None
+    if as_json:
+        typer.echo(json.dumps(found.resolved() | {"plan": None if plan is None else plan.resolved()}))
+    else:
+        show_drift(found, what)
+    return FOUND if found.retrain else 0
+
+
+def _registry(settings: "Settings") -> "Registry":
+    from nt_ray.neural.registry import open_registry
+
+    return open_registry(settings.neural)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read: {error.strerror}. Give the path of a file.") from error
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise BadInputError(f"{option} {text} has no KEY=VALUE form. Write it like {option} author=ann.")
+    return key, value
+
+
+def _level(text: str) -> tuple[float, str]:
+    number, column = _pair("--covered", text)
+    try:
+        return float(number), column
+    except ValueError:
+        raise BadInputError(f"--covered {text} has no level. Write it like --covered 0.9=COLUMN.") from None

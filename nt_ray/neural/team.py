@@ -1,0 +1,53 @@
+"""Workers that train one network together: each has its rows of the batch, and all take the same step.
+
+Gradients are those of the mean over what was observed in the whole batch, so the number of workers changes a step by
+rounding alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Worker `rank` of `size`."""
+
+    rank: int = 0
+    size: int = 1
+
+    def total(self, tensor: Tensor) -> Tensor:
+        """Sum of a tensor over the workers."""
+        if self.size > 1:
+            tensor = tensor.clone()
+            distributed.all_reduce(tensor)
+        return tensor
+
+    def share(self, mask: Tensor) -> Tensor | float:
+        """Weight of this worker's mean: what it observed, over the mean of what each did."""
+        if self.size == 1:
+            return 1.0
+        own = mask.sum()
+        return own * self.size / self.total(own).clamp(min=1.0)
+
+    def average(self, gradients: Sequence[Tensor]) -> None:
+        """Replace gradients by their mean over the workers, all in one message."""
+        if self.size == 1:
+            return
+        flat = torch.cat([g.reshape(-1) for g in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        parts = torch.split(flat, [g.numel() for g in gradients])
+        torch._foreach_copy_(list(gradients), [p.view_as(g) for p, g in zip(parts, gradients, strict=True)])
+
+
+ALONE = Team()
+
+
+def joined() -> Team:
+    """Team of this process: that of `torch.distributed` where it is initialised."""
+    if distributed.is_available() and distributed.is_initialized():
+        return Team(distributed.get_rank(), distributed.get_world_size())
+    return ALONE
