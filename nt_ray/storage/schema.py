@@ -151,18 +151,6 @@ BEGIN
         outcome := 'written';
     END IF;
 END $$""",
-    """CREATE FUNCTION keep_snapshot(
-    writer BIGINT, at_seq BIGINT, at_hash BYTEA, sealed BYTEA, kept TEXT, OUT newest BIGINT
-) LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM take_writers_lock();
-    SELECT max(epoch) INTO newest FROM epochs;
-    IF newest = writer THEN
-        INSERT INTO snapshots VALUES (at_seq, at_hash, sealed, kept) ON CONFLICT (seq) DO UPDATE
-            SET hash = excluded.hash, digest = excluded.digest, state = excluded.state;
-        DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT 2);
-    END IF;
-END $$""",
 )
 
 STEPS: Final[dict[Dialect, dict[int, tuple[tuple[str, ...], tuple[str, ...]]]]] = {

@@ -14,7 +14,7 @@ step that journals it to the one that records the venue's answer; nobody else to
 State is in `nt_ray.trader.books`, the talk with the venue in `nt_ray.trader.venue_link` and `nt_ray.trader.news`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,34 +26,27 @@ from nt_ray.errors import BadInputError, FencedError, StorageError, TradingError
 from nt_ray.market.bars import Instrument
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import Journal, MovedError
+from nt_ray.trader.account_view import AccountView
 from nt_ray.trader.books import Books
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.controls import Controls
 from nt_ray.trader.intake import Intake, Prepared, Unit
 from nt_ray.trader.news import Answers, Inquiry, heard, inquire, legal, news
 from nt_ray.trader.reconciliation import Reconciliation, reconcile
-from nt_ray.trader.reports import (
-    AccountState,
-    OrderReport,
-    report,
-    state_of,
-)
+from nt_ray.trader.reports import AccountState, OrderReport, report
 from nt_ray.trader.venue_link import VenueLink
 from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
 from nt_ray.trading.lots import LotMethod, Lots
-from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
+from nt_ray.trading.orders import Order, OrderRequest, OrderStatus
 
 __all__ = ["Account", "AccountState", "OrderReport", "Prepared"]
-
-DOUBTFUL: Final = (OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
-"""States of orders about which the venue is to be asked."""
 
 SEND_WITHIN: Final = timedelta(minutes=1)
 """How long after it was let through an order may still be sent: later its reason may be gone."""
 
 
-class Account:
+class Account(AccountView):
     """One brokerage account at one venue."""
 
     def __init__(
@@ -356,57 +349,6 @@ class Account:
     def revert_limits(self, names: Sequence[str], who: str, reason: str) -> RiskLimits:
         """Put limits back to what the configuration says; no names: all of them."""
         return self._controls.revert_limits(names, who, reason, self._now())
-
-    @property
-    def in_flight(self) -> Set[str]:
-        """Ids of orders about which the venue is being told or asked."""
-        return self._in_flight
-
-    @property
-    def in_doubt(self) -> list[str]:
-        """Ids of orders of which it is not known what the venue did, and nobody waits for its word."""
-        orders, books = self._books.orders, self._books
-        return [i for i in books.open if orders[i].status in DOUBTFUL and i not in self._in_flight]
-
-    @property
-    def epoch(self) -> int:
-        """Epoch in which this account writes."""
-        return self._journal.epoch
-
-    @property
-    def postponed(self) -> list[str]:
-        """Ids of orders whose cancel the account has decided and left to its caller."""
-        return list(self._postponed)
-
-    @property
-    def books(self) -> Books:
-        """State of the account, to be read."""
-        return self._books
-
-    @property
-    def limits(self) -> RiskLimits:
-        """Limits in force."""
-        return self._controls.limits
-
-    def state(self) -> AccountState:
-        """Return the account as it stands."""
-        return state_of(self.name, self._books)
-
-    def orders(self) -> list[Order]:
-        """All orders, in order of entry."""
-        return list(self._books.orders.values())
-
-    def order(self, client_order_id: str) -> Order:
-        """One order by its client id."""
-        return self._books.order(client_order_id)
-
-    def fills(self) -> list[Fill]:
-        """All executions booked so far, oldest first."""
-        return list(self._books.fills)
-
-    def balances(self) -> Mapping[str, Decimal]:
-        """Balance of each account of the ledger; they sum to zero."""
-        return self._books.ledger.balances
 
     def close(self) -> None:
         """Close the journal; the venue is its owner's."""
