@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test lint bench chaos clean
+.PHONY: run test lint kernels bench chaos clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,7 +32,12 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+kernels: $(STAMP)
+	$(BIN)/python -m jobs.warm_up --all
+
+# Types are checked on one core while the other compiles.
+test: $(STAMP)
+	$(MAKE) --jobs 2 lint kernels
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(STAMP)

@@ -162,7 +162,7 @@ def tick_states() -> list[Any]:
 def price_states() -> list[FloatArray]:
     """Fresh states of `price_signals`."""
     windows = [np.zeros(int(moments.state_size(n))) for n in (FAST, SLOW)]
-    return windows + recursive_states() + [np.zeros(int(momentum.state_size(10)))]
+    return windows + recursive_states() + [np.zeros(int(momentum.MOMENTUM.state_size(10)))]
 
 
 def slower_states() -> list[FloatArray]:

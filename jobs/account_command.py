@@ -5,20 +5,18 @@ off any other process that still writes its journal.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from jobs.options import AsJson, ConfigFile, SetValues, help_text, overrides_from
-from jobs.order_command import Live, Name
+from jobs.options import AsJson, BrokerName, Live, by_file, command_group, help_text, overrides_from
+from jobs.venue_account import opened_account
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
-    from nt_ray.trader.account import Account
 
 DIFFERS = 1
 
@@ -55,22 +53,17 @@ Scopes: TypeAlias = Annotated[
 Who: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Who decides.")]
 Reason: TypeAlias = Annotated[str, typer.Option(metavar="TEXT", help="Why.")]
 
-account_app = typer.Typer(help="Accounts at real venues.", rich_markup_mode=None, no_args_is_help=False)
-
-
-@account_app.callback(invoke_without_command=True)
-def _without_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+account_app = command_group("Accounts at real venues.")
 
 
 @account_app.command("show", help=SHOW_HELP)
-def show(broker: Name, config: ConfigFile = None, set_values: SetValues = None, as_json: AsJson = False) -> None:
+@by_file
+def show(settings: "Settings", broker: BrokerName, as_json: AsJson = False) -> None:
     """Show an account."""
     from nt_ray.trader.connection import books_of
     from nt_ray.trader.reports import state_of
 
-    state = asdict(state_of(broker, books_of(_settings(config, set_values), broker)))
+    state = asdict(state_of(broker, books_of(settings, broker)))
     state.pop("fills")
     if as_json:
         typer.echo(json.dumps(state, default=str))
@@ -80,11 +73,10 @@ def show(broker: Name, config: ConfigFile = None, set_values: SetValues = None, 
 
 
 @account_app.command("reconcile", help=RECONCILE_HELP)
-def reconcile(
-    broker: Name, live: Live = False, config: ConfigFile = None, set_values: SetValues = None, as_json: AsJson = False
-) -> int:
+@by_file
+def reconcile(settings: "Settings", broker: BrokerName, live: Live = False, as_json: AsJson = False) -> int:
     """Compare an account with its venue; return 1 where they differ."""
-    with _opened(broker, live=live, config=config, set_values=set_values) as account:
+    with opened_account(settings, broker, live=live) as account:
         found = account.reconcile()
     if as_json:
         typer.echo(json.dumps({**asdict(found), "agrees": found.agrees}, default=str))
@@ -101,18 +93,18 @@ def reconcile(
 
 
 @account_app.command("halt", help=HALT_HELP)
+@by_file
 def halt(
-    broker: Name,
+    settings: "Settings",
+    broker: BrokerName,
     scopes: Scopes,
     who: Who,
     reason: Reason,
     live: Live = False,
-    config: ConfigFile = None,
-    set_values: SetValues = None,
     as_json: AsJson = False,
 ) -> None:
     """Stop trading in scopes."""
-    with _opened(broker, live=live, config=config, set_values=set_values) as account:
+    with opened_account(settings, broker, live=live) as account:
         reports = account.halt(scopes, who, reason)
     told = {"halted": list(scopes), "canceled": {r.request.client_order_id: r.status for r in reports}}
     if as_json:
@@ -122,39 +114,30 @@ def halt(
 
 
 @account_app.command("resume", help=RESUME_HELP)
+@by_file
 def resume(
-    broker: Name,
-    scopes: Scopes,
-    who: Who,
-    reason: Reason,
-    live: Live = False,
-    config: ConfigFile = None,
-    set_values: SetValues = None,
+    settings: "Settings", broker: BrokerName, scopes: Scopes, who: Who, reason: Reason, live: Live = False
 ) -> None:
     """Allow trading in scopes again."""
-    with _opened(broker, live=live, config=config, set_values=set_values) as account:
+    with opened_account(settings, broker, live=live) as account:
         account.resume(scopes, who, reason)
     typer.echo(f"Trading is allowed again for {', '.join(scopes)}.")
 
 
 @account_app.command("reset", help=RESET_HELP)
-def reset(
-    broker: Name,
-    who: Who,
-    reason: Reason,
-    live: Live = False,
-    config: ConfigFile = None,
-    set_values: SetValues = None,
-) -> None:
+@by_file
+def reset(settings: "Settings", broker: BrokerName, who: Who, reason: Reason, live: Live = False) -> None:
     """Close the loss breaker."""
-    with _opened(broker, live=live, config=config, set_values=set_values) as account:
+    with opened_account(settings, broker, live=live) as account:
         account.reset(who, reason)
     typer.echo("The loss breaker is closed.")
 
 
 @account_app.command("limits", help=LIMITS_HELP)
+@by_file
 def limits(
-    broker: Name,
+    settings: "Settings",
+    broker: BrokerName,
     change: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A new limit; may be repeated.")
     ] = None,
@@ -163,13 +146,11 @@ def limits(
     who: Who = "",
     reason: Reason = "",
     live: Live = False,
-    config: ConfigFile = None,
-    set_values: SetValues = None,
     as_json: AsJson = False,
 ) -> None:
     """Show or change limits."""
     changes = overrides_from({}, change)
-    with _opened(broker, live=live, config=config, set_values=set_values) as account:
+    with opened_account(settings, broker, live=live) as account:
         if revert:
             account.revert_limits([], who, reason)
         if changes:
@@ -180,24 +161,6 @@ def limits(
         return
     for name, value in found.items():
         typer.echo(f"{name:24s} {_plain(value)}")
-
-
-def _settings(config: Any, set_values: list[str] | None) -> "Settings":
-    from nt_ray.config import load_settings
-
-    return load_settings(config, overrides_from({}, set_values))
-
-
-@contextmanager
-def _opened(broker: str, *, live: bool, config: Any, set_values: list[str] | None) -> Iterator["Account"]:
-    from nt_ray.trader.connection import Connection
-
-    with Connection(_settings(config, set_values), broker, live=live) as connection:
-        account = connection.account()
-        try:
-            yield account
-        finally:
-            account.close()
 
 
 def _time(text: str | None) -> datetime | None:

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.options import AsJson, ConfigFile, SetValues, help_text, overrides_from
+from jobs.options import AsJson, by_file, command_group, help_text
+
+if TYPE_CHECKING:
+    from nt_ray.config import Settings
 
 SHOW_HELP = help_text(
     "Print every setting in effect, as TOML that --config takes back.",
@@ -19,21 +22,15 @@ VALIDATE_HELP = help_text(
     "nt-ray config validate experiments/mesh.toml",
 )
 
-config_app = typer.Typer(help="Show, validate and document settings.", rich_markup_mode=None, no_args_is_help=False)
-
-
-@config_app.callback(invoke_without_command=True)
-def _without_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+config_app = command_group("Show, validate and document settings.")
 
 
 @config_app.command("show", help=SHOW_HELP)
-def show(config: ConfigFile = None, set_values: SetValues = None, as_json: AsJson = False) -> None:
+@by_file
+def show(settings: "Settings", as_json: AsJson = False) -> None:
     """Print every setting in effect, as TOML that --config takes back."""
-    from nt_ray.config import load_settings, to_toml
+    from nt_ray.config import to_toml
 
-    settings = load_settings(config, overrides_from({}, set_values))
     typer.echo(json.dumps(settings.resolved(), indent=2) if as_json else to_toml(settings), nl=as_json)
 
 

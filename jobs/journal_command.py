@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from jobs.options import AsJson, help_text
+from jobs.options import AsJson, command_group, help_text
 
 if TYPE_CHECKING:
     from nt_ray.storage.chain import Row
@@ -35,13 +35,7 @@ Where: TypeAlias = Annotated[
     str, typer.Argument(metavar="PATH|URL", help="A journal's file, or postgresql://USER@HOST/DATABASE?schema=NAME.")
 ]
 
-journal_app = typer.Typer(help="Look into a journal and verify it.", rich_markup_mode=None, no_args_is_help=False)
-
-
-@journal_app.callback(invoke_without_command=True)
-def _without_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+journal_app = command_group("Look into a journal and verify it.")
 
 
 @journal_app.command("verify", help=VERIFY_HELP)

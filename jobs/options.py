@@ -68,6 +68,23 @@ Cash: TypeAlias = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Ini
 Seed: TypeAlias = Annotated[str | None, typer.Option(metavar="N", help="Seed of everything random.")]
 Runs: TypeAlias = Annotated[str | None, typer.Option(metavar="FOLDER", help="Folder that takes the run's folder.")]
 
+BrokerName: TypeAlias = Annotated[str, typer.Argument(metavar="BROKER", help="A broker of the settings.")]
+Live: TypeAlias = Annotated[
+    bool, typer.Option("--live", help="Consent to real money, with live = true in the settings.")
+]
+
+
+def command_group(summary: str) -> typer.Typer:
+    """Commands under one name, which by itself prints their help."""
+    group = typer.Typer(help=summary, rich_markup_mode=None, no_args_is_help=False)
+
+    @group.callback(invoke_without_command=True)
+    def without_command(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+
+    return group
+
 
 def help_text(summary: str, *examples: str) -> str:
     """Help of a command: a summary, and examples on lines of their own."""
@@ -165,12 +182,24 @@ def by_settings(**keys: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     `keys` are settings that options of the command's own set, by the name of the option; their values stay text. Lists
     for one key are put together.
     """
+    return _reading(SHARED, keys)
+
+
+def by_file(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take `settings`, read from its file, the environment and `--set` alone."""
+    return _reading({name: SHARED[name] for name in ("config", "set_values")}, {})(command)
+
+
+def _reading(
+    options: Mapping[str, tuple[Any, str | None]], keys: Mapping[str, str]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command options in place of its `settings`."""
 
     def wrap(command: Callable[..., Any]) -> Callable[..., Any]:
         own = {n: p for n, p in inspect.signature(command).parameters.items() if n != "settings"}
         shared = {
             name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-            for name, (kind, _) in SHARED.items()
+            for name, (kind, _) in options.items()
         }
 
         @wraps(command)
@@ -178,7 +207,7 @@ def by_settings(**keys: str) -> Callable[[Callable[..., Any]], Callable[..., Any
             from nt_ray.config import load_settings
 
             taken = {name: given.pop(name, None) for name in shared}
-            named = {key: taken[name] for name, (_, key) in SHARED.items() if key is not None}
+            named = {key: taken[name] for name, (_, key) in options.items() if key is not None}
             named |= _joined([(key, given.pop(name)) for name, key in keys.items()])
             settings = load_settings(taken["config"], overrides_from(named, taken["set_values"]))
             return command(settings=settings, **given)

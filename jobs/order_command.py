@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from jobs.options import AsJson, ConfigFile, SetValues, amount, help_text, overrides_from
+from jobs.options import AsJson, BrokerName, Live, amount, by_file, command_group, help_text
+from jobs.venue_account import opened_account
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
@@ -33,25 +34,17 @@ LIST_HELP = help_text(
     "nt-ray order list paper --open --json",
 )
 
-Name: TypeAlias = Annotated[str, typer.Argument(metavar="BROKER", help="A broker of the settings.")]
 OrderId: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="The order's client order id.")]
 Price: TypeAlias = Annotated[str | None, typer.Option(metavar="PRICE", help="Price.")]
-Live: TypeAlias = Annotated[
-    bool, typer.Option("--live", help="Consent to real money, with live = true in the settings.")
-]
 
-order_app = typer.Typer(help="Orders at real venues.", rich_markup_mode=None, no_args_is_help=False)
-
-
-@order_app.callback(invoke_without_command=True)
-def _without_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+order_app = command_group("Orders at real venues.")
 
 
 @order_app.command("submit", help=SUBMIT_HELP)
+@by_file
 def submit(
-    broker: Name,
+    settings: "Settings",
+    broker: BrokerName,
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="What to trade.")],
     side: Annotated[str, typer.Option(metavar="SIDE", help="buy or sell.")],
     quantity: Annotated[str | None, typer.Option(metavar="N", help="Units to trade.")] = None,
@@ -70,75 +63,56 @@ def submit(
         str | None, typer.Option("--id", metavar="ID", help="Client order id; without it, a new one.")
     ] = None,
     live: Live = False,
-    config: ConfigFile = None,
-    set_values: SetValues = None,
     as_json: AsJson = False,
 ) -> int:
     """Submit one order; return 1 where it is refused."""
-    from nt_ray.trader.connection import Connection, is_real_money
+    from nt_ray.trader.connection import is_real_money
 
-    settings = _settings(config, set_values)
     request = _request(
         client_order_id=order_id, symbol=symbol, side=side, quantity=quantity, notional=notional, type=kind,
         limit_price=limit, stop_price=stop, trail_percent=trail, time_in_force=tif, extended_hours=extended,
     )  # fmt: skip
     if is_real_money(settings, broker) and not (settings.live and live):
         return _dry_run(request, settings, as_json=as_json)
-    with Connection(settings, broker, live=live) as connection:
-        account = connection.account([symbol])
-        try:
-            told = account.submit([request])[0]
-        finally:
-            account.close()
+    with opened_account(settings, broker, live=live, symbols=[symbol]) as account:
+        told = account.submit([request])[0]
     return _answer(told, as_json=as_json)
 
 
 @order_app.command("cancel", help=CANCEL_HELP)
+@by_file
 def cancel(
-    broker: Name,
+    settings: "Settings",
+    broker: BrokerName,
     order_id: OrderId,
     live: Live = False,
-    config: ConfigFile = None,
-    set_values: SetValues = None,
     as_json: AsJson = False,
 ) -> int:
     """Cancel one order."""
-    from nt_ray.trader.connection import Connection
-
-    with Connection(_settings(config, set_values), broker, live=live) as connection:
-        account = connection.account()
-        try:
-            told = account.cancel(order_id)
-        finally:
-            account.close()
+    with opened_account(settings, broker, live=live) as account:
+        told = account.cancel(order_id)
     return _answer(told, as_json=as_json)
 
 
 @order_app.command("list", help=LIST_HELP)
+@by_file
 def list_orders(
-    broker: Name,
+    settings: "Settings",
+    broker: BrokerName,
     only_open: Annotated[bool, typer.Option("--open", help="Only those that the venue may hold.")] = False,
-    config: ConfigFile = None,
-    set_values: SetValues = None,
     as_json: AsJson = False,
 ) -> None:
     """List orders of an account."""
     from nt_ray.trader.connection import books_of
     from nt_ray.trader.reports import report
 
-    books = books_of(_settings(config, set_values), broker)
+    books = books_of(settings, broker)
     orders = [report(order) for order in books.orders.values() if order.status.is_open or not only_open]
     if as_json:
         typer.echo(json.dumps([_record(order) for order in orders]))
         return
     for order in orders:
         typer.echo(_line(order))
-
-
-def _settings(config: Any, set_values: list[str] | None) -> "Settings":
-    from nt_ray.config import load_settings
-
-    return load_settings(config, overrides_from({}, set_values))
 
 
 def _request(**fields: Any) -> "OrderRequest":

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.options import AsJson, help_text
+from jobs.options import AsJson, command_group, help_text
 from nt_ray.errors import BadInputError
 
 ALPACA_HELP = help_text(
@@ -30,13 +30,7 @@ File = Annotated[
 ]
 Rate = Annotated[int, typer.Option(min=1, max=100_000, help="Requests that the venue allows in a minute.")]
 
-simulate_app = typer.Typer(help="Serve simulated venues on loopback.", rich_markup_mode=None, no_args_is_help=False)
-
-
-@simulate_app.callback(invoke_without_command=True)
-def _without_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+simulate_app = command_group("Serve simulated venues on loopback.")
 
 
 @simulate_app.command("alpaca", help=ALPACA_HELP)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from jobs.options import AsJson, by_strategy, help_text
+from jobs.options import AsJson, by_strategy, command_group, help_text
 
 if TYPE_CHECKING:
     from nt_ray.strategies.base import Strategy
@@ -22,13 +22,7 @@ SHOW_HELP = help_text(
     "nt-ray strategies show my_strategy.py:MyStrategy --json",
 )
 
-strategies_app = typer.Typer(help="List and explain strategies.", rich_markup_mode=None, no_args_is_help=False)
-
-
-@strategies_app.callback(invoke_without_command=True)
-def _without_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+strategies_app = command_group("List and explain strategies.")
 
 
 @strategies_app.command("list", help=LIST_HELP)

@@ -1,6 +1,7 @@
 """Shared fixtures: one Ray for the whole run of tests, and a watch for actors that a test leaves behind."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,11 @@ from actors.environment import prepare
 # One thread a process: the tests share few cores, and sums must not depend on a thread count.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
+
+# Journals wait for their disk at every order. No test takes the machine's power away, so memory serves as one.
+MEMORY_DISK, ROOM = Path("/dev/shm"), 4 * 2**30
+if os.access(MEMORY_DISK, os.W_OK) and shutil.disk_usage(MEMORY_DISK).free > ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_DISK))
 
 # Before any test module imports Ray.
 prepare()

@@ -1,7 +1,6 @@
 """Every example of the README runs. What a test elsewhere runs is named here with that test."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -10,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from jobs import cli
 from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
 
 REPOSITORY = Path(__file__).parent.parent
+FILES = ("my.toml", "paper.toml")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 ELSEWHERE = {
     "make run": "Makefile: the set-up, then `nt-ray run`, which the examples below run",
     "make test": "this very run",
+    "export RAY_": "tests/cluster/test_cluster_run.py reads it from here",
     "ray job submit": "tests/cluster/test_cluster_run.py",
 }
 
@@ -36,61 +38,78 @@ def is_elsewhere(command: str) -> bool:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name, block in zip(("my.toml", "paper.toml"), blocks("toml"), strict=True):
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in, with the files that the page shows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setenv("COLUMNS", "120")
+    for name, block in zip(FILES, blocks("toml"), strict=True):
         (tmp_path / name).write_text(block, encoding="utf-8")
     return tmp_path
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"}
-
-
-@pytest.mark.parametrize("command", [c for c in commands() if not is_elsewhere(c)])
-def test_a_command_of_the_readme_runs(command: str, folder: Path) -> None:
+def nt_ray(command: str) -> list[str]:
     program, *arguments = shlex.split(command)
     assert program == "nt-ray"
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs.cli", *arguments],
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+    return arguments
+
+
+def assert_it_told(arguments: list[str], out: str) -> None:
+    if arguments[0] == "run":
+        assert "plotly" in Path("runs/latest/tear-sheet.html").read_text(encoding="utf-8")
+    if "--json" in arguments:
+        assert json.loads(out)["fills"] > 0
+
+
+EXAMPLES = [c for c in commands() if not is_elsewhere(c)]
+IN_A_PROCESS = next(c for c in EXAMPLES if c.startswith("nt-ray run"))
+"""The first run starts a Ray of its own, as it does for a reader; the others join that of the tests."""
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_run_of_the_readme_runs_with_a_ray_of_its_own() -> None:
+    arguments = nt_ray(IN_A_PROCESS)
+    command = [sys.executable, "-m", "jobs.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "Traceback" not in done.stderr
-    if arguments[0] == "run":
-        sheet = (folder / "runs" / "latest" / "tear-sheet.html").read_text(encoding="utf-8")
-        assert "plotly" in sheet
-    if "--json" in arguments:
-        assert json.loads(done.stdout)["fills"] > 0
+    assert_it_told(arguments, done.stdout)
 
 
-def test_the_session_at_a_venue_runs_from_its_first_line_to_its_last(folder: Path) -> None:
+@pytest.mark.parametrize("command", [c for c in EXAMPLES if c != IN_A_PROCESS])
+@pytest.mark.usefixtures("folder", "ray_cluster")
+def test_a_command_of_the_readme_runs(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = nt_ray(command)
+    assert cli.main(arguments) == 0, capsys.readouterr()
+    assert_it_told(arguments, capsys.readouterr().out)
+
+
+def test_the_session_at_a_venue_runs_from_its_first_line_to_its_last(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (session,) = blocks("sh")
     serve, export, *commands = session.splitlines()
-    options = dict(zip(shlex.split(serve)[3:-1:2], shlex.split(serve)[4:-1:2], strict=True))
-    assert shlex.split(serve)[:3] == ["nt-ray", "simulate", "alpaca"]
-    keys = dict(word.split("=") for word in export.removeprefix("export ").split())
-    simulator = AlpacaSimulator(options["--key"], options["--secret"], port=int(options["--port"]))
-    with simulator:
+    simulate, alpaca, *options = nt_ray(serve.removesuffix(" &"))
+    assert (simulate, alpaca) == ("simulate", "alpaca")
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    for word in export.removeprefix("export ").split():
+        monkeypatch.setenv(*word.split("="))
+    with AlpacaSimulator(given["--key"], given["--secret"]) as simulator:
+        # The port of the page may be taken on this machine.
+        paper = (folder / "paper.toml").read_text(encoding="utf-8")
+        assert f"http://127.0.0.1:{given['--port']}" in paper
+        (folder / "paper.toml").write_text(paper.replace(given["--port"], str(simulator.port)), encoding="utf-8")
         for command in commands:
-            program, *arguments = shlex.split(command)
-            assert program == "nt-ray"
-            done = subprocess.run(
-                [sys.executable, "-m", "jobs.cli", *arguments],
-                cwd=folder, env=environment() | keys, capture_output=True, text=True, timeout=240, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, (command, done.stdout[-2000:] + done.stderr[-2000:])
+            assert cli.main(nt_ray(command)) == 0, (command, capsys.readouterr())
         (order,) = simulator.orders()
     assert order["client_order_id"] == "first"
 
 
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_a_python_example_of_the_readme_runs(number: int, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", blocks("python")[number]],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip()
+@pytest.mark.parametrize("example", blocks("python"), ids=range(len(blocks("python"))))
+@pytest.mark.usefixtures("folder")
+def test_a_python_example_of_the_readme_runs(example: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out.strip()
 
 
 def test_the_two_commands_stand_first_and_exist() -> None:

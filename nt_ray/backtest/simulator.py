@@ -22,7 +22,7 @@ from numba import boolean, float64, int64, njit, types, void
 from nt_ray.brokers.simulated import matching
 from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE, Costs
 from nt_ray.errors import BadInputError, StrategyError
-from nt_ray.market.bars import CLOSE, VOLUME, BarPanel
+from nt_ray.market.bars import CLOSE, VOLUME, BarPanel, last_known
 from nt_ray.portfolio.sizing import SizingParams, target_lots, volatility_path
 from nt_ray.strategies.base import STEP_TYPE, Strategy
 from nt_ray.strategies.fault import find_fault, located
@@ -71,11 +71,7 @@ class Tape:
 
     def marks(self) -> IntArray:
         """Last known close in ticks, (T, N); -1 before an instrument's first."""
-        closes = self.ticks[:, :, CLOSE]
-        rows = np.where(closes == UNKNOWN_PRICE, -1, np.arange(len(closes))[:, None])
-        latest = np.maximum.accumulate(rows, axis=0)
-        known = np.take_along_axis(closes, np.maximum(latest, 0), axis=0)
-        return np.ascontiguousarray(np.where(latest < 0, UNKNOWN_PRICE, known))
+        return last_known(self.ticks[:, :, CLOSE])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,16 +7,10 @@ import numpy as np
 from numba import njit
 
 from nt_ray.features import sma
-from nt_ray.features.bar_feature import BAR_SIZE_SIGNATURE, BAR_UPDATE_SIGNATURE, BarFeature, FeatureParameter
-from nt_ray.features.money_flow import FIELDS, is_known, money_flow
+from nt_ray.features.bar_feature import BAR_UPDATE_SIGNATURE, BarFeature, FeatureParameter
+from nt_ray.features.money_flow import FIELDS, is_known, money_flow, two_means
 from nt_ray.market.bars import VOLUME
 from nt_ray.types import FloatArray
-
-
-@njit(BAR_SIZE_SIGNATURE, cache=True, nogil=True)
-def state_size(params: FloatArray) -> int:
-    """Floats of state: two means."""
-    return 2 * sma.state_size(int(params[0]))
 
 
 @njit(BAR_UPDATE_SIGNATURE, cache=True, nogil=True)
@@ -33,4 +27,4 @@ def update(state: FloatArray, bar: FloatArray, params: FloatArray, out: FloatArr
         out[0] = flow / volume if volume > 0.0 else 0.0
 
 
-CMF = BarFeature("chaikin_money_flow", update, state_size, FIELDS, (FeatureParameter("length", 20),), ("cmf",))
+CMF = BarFeature("chaikin_money_flow", update, two_means, FIELDS, (FeatureParameter("length", 20),), ("cmf",))

@@ -10,6 +10,8 @@ import math
 
 from numba import boolean, float64, njit
 
+from nt_ray.features import sma
+from nt_ray.features.bar_feature import BAR_SIZE_SIGNATURE
 from nt_ray.market.bars import CLOSE, HIGH, LOW, VOLUME
 from nt_ray.types import FloatArray
 
@@ -31,3 +33,9 @@ def money_flow(bar: FloatArray) -> float:
     if reach <= 0.0:
         return 0.0
     return float(((bar[CLOSE] - bar[LOW]) - (bar[HIGH] - bar[CLOSE])) / reach * bar[VOLUME])
+
+
+@njit(BAR_SIZE_SIGNATURE, cache=True, nogil=True)
+def two_means(params: FloatArray) -> int:
+    """Floats of state of two means, whose length is the first parameter."""
+    return 2 * sma.state_size(int(params[0]))

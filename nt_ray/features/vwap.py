@@ -9,16 +9,10 @@ import numpy as np
 from numba import njit
 
 from nt_ray.features import sma
-from nt_ray.features.bar_feature import BAR_SIZE_SIGNATURE, BAR_UPDATE_SIGNATURE, BarFeature, FeatureParameter
-from nt_ray.features.money_flow import FIELDS, is_known
+from nt_ray.features.bar_feature import BAR_UPDATE_SIGNATURE, BarFeature, FeatureParameter
+from nt_ray.features.money_flow import FIELDS, is_known, two_means
 from nt_ray.market.bars import CLOSE, HIGH, LOW, VOLUME
 from nt_ray.types import FloatArray
-
-
-@njit(BAR_SIZE_SIGNATURE, cache=True, nogil=True)
-def state_size(params: FloatArray) -> int:
-    """Floats of state: two means."""
-    return 2 * sma.state_size(int(params[0]))
 
 
 @njit(BAR_UPDATE_SIGNATURE, cache=True, nogil=True)
@@ -35,4 +29,4 @@ def update(state: FloatArray, bar: FloatArray, params: FloatArray, out: FloatArr
         out[0] = turnover / volume
 
 
-VWAP = BarFeature("vwap", update, state_size, FIELDS, (FeatureParameter("length", 20),), ("vwap",))
+VWAP = BarFeature("vwap", update, two_means, FIELDS, (FeatureParameter("length", 20),), ("vwap",))

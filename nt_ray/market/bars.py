@@ -221,3 +221,11 @@ def check_field_name(name: str, taken: Sequence[str]) -> None:
         raise MarketDataError(f"Field name {name!r} is not usable. Use letters, digits and underscores.")
     if name in taken:
         raise MarketDataError(f"The panel already has a field {name!r}. Choose another name.")
+
+
+def last_known(ticks: IntArray) -> IntArray:
+    """Fill -1 with what was known last in each column, (T, N); -1 stays before a column's first."""
+    rows = np.where(ticks == -1, -1, np.arange(len(ticks))[:, None])
+    latest = np.maximum.accumulate(rows, axis=0)
+    known = np.take_along_axis(ticks, np.maximum(latest, 0), axis=0)
+    return np.ascontiguousarray(np.where(latest < 0, -1, known))

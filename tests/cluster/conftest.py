@@ -23,7 +23,29 @@ class Nodes:
     address: str
     dashboard: str
     cluster: Any
+    options: dict[str, Any]
+    folders: list[Path]
     nodes: list[Any]
+
+    def complete(self) -> None:
+        """Start the nodes that are missing."""
+        living = self.cluster.list_all_nodes()
+        self.nodes = [node for node in self.nodes if node in living]
+        while len(self.nodes) < 3:
+            folder = Path(tempfile.mkdtemp(prefix="nt", dir="/tmp"))
+            self.folders.append(folder)
+            port = free_port()
+            self.nodes.append(
+                self.cluster.add_node(
+                    **self.options, temp_dir=str(folder), dashboard_agent_listen_port=port, wait=False
+                )
+            )
+        self.cluster.wait_for_nodes()
+
+    def unpacked(self) -> list[Path]:
+        """The folders into which nodes have unpacked the files of jobs."""
+        inside = "runtime_resources/working_dir_files"
+        return [path for node in self.nodes for path in Path(node.get_session_dir_path(), inside).glob("_ray_pkg_*/")]
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "RAY_ADDRESS": self.address, "PYTHONUNBUFFERED": "1"}
@@ -36,8 +58,8 @@ class Nodes:
         )
 
 
-@pytest.fixture
-def three_nodes() -> Iterator[Nodes]:
+@pytest.fixture(scope="package")
+def cluster() -> Iterator[Nodes]:
     import ray
     from ray.cluster_utils import Cluster
 
@@ -45,7 +67,7 @@ def three_nodes() -> Iterator[Nodes]:
     # Jobs resolve the head by the machine's own address; nodes that share a folder would delete each
     # other's unpacked working directories, so each has one of its own (short: socket paths are limited).
     ip = ray.util.get_node_ip_address()
-    folders = [Path(tempfile.mkdtemp(prefix="nt", dir="/tmp")) for _ in range(2)]
+    folders: list[Path] = []
     health = {
         "health_check_initial_delay_ms": 1000,
         "health_check_period_ms": 1000,
@@ -66,17 +88,18 @@ def three_nodes() -> Iterator[Nodes]:
         },
     )
     try:
-        workers = [
-            cluster.add_node(**common, temp_dir=str(folder), dashboard_agent_listen_port=free_port())
-            for folder in folders
-        ]
-        cluster.wait_for_nodes()
-        nodes = [cluster.head_node, *workers]
-        yield Nodes(cluster.address, f"http://127.0.0.1:{port}", cluster, nodes)
+        yield Nodes(cluster.address, f"http://127.0.0.1:{port}", cluster, common, folders, [cluster.head_node])
     finally:
         cluster.shutdown()
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def three_nodes(cluster: Nodes) -> Nodes:
+    """The cluster with three nodes, whatever an earlier test has killed."""
+    cluster.complete()
+    return cluster
 
 
 def free_port() -> int:

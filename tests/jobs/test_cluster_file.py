@@ -58,3 +58,18 @@ def test_the_head_notices_dead_nodes_soon_and_shows_its_dashboard_to_itself_alon
 
 def test_nodes_install_the_project_with_its_constraints(cluster: dict[str, Any]) -> None:
     assert any("--constraint ~/nt-ray/constraints.txt" in command for command in cluster["setup_commands"])
+
+
+def test_what_git_ignores_stays_behind_and_kernels_beside_the_source_travel() -> None:
+    from ray._private.runtime_env.packaging import get_excludes_from_ignore_files
+
+    repository = CLUSTER_FILE.parent
+    (left_out,) = get_excludes_from_ignore_files(repository, include_gitignore=False)
+    ignored = (repository / ".gitignore").read_text(encoding="utf-8").split()
+    assert "__pycache__/" in ignored
+    for line in ignored:
+        example = line.strip("/").replace("*", "a").replace("[cod]", "c")
+        assert left_out(repository / example / "x" if line.endswith("/") else repository / example) == (
+            line != "__pycache__/"
+        ), line
+    assert not left_out(repository / "nt_ray" / "portfolio" / "__pycache__" / "sizing.nbc")
