@@ -111,10 +111,11 @@ def backtest(
     browse: Browse = None,
 ) -> int:
     """Backtest as the options, the market's file, the environment and the settings' file say."""
+    from jobs.progress import fitting
     from nt_ray.backtest.assignment import numbers
     from nt_ray.backtest.event.market_table import read_market
     from nt_ray.backtest.event.runnable import runnable
-    from nt_ray.trader.data import bars_for
+    from nt_ray.trader.data import load_for
     from nt_ray.trader.event_record import Setup
     from nt_ray.trader.planning import account_plans
 
@@ -122,13 +123,17 @@ def backtest(
     terms = _terms(dict(zip(TERMS, given, strict=True)), margin)
     rules = {"latency": latency, "path": path, "same_close": same_close or None}
     found = runnable(strategy, numbers(param or ()))
+    with fitting(shown=progress, as_json=as_json) as on_fit:
+        loaded = load_for(settings, strategy, found.inputs, found.parameters, on_fit)
     setup = Setup(
         found,
-        bars_for(settings.data, strategy, found.inputs),
+        loaded.panel,
         _market(read_market(market) if market else {}, rules, terms),
         _sizing(settings, sizing),
         account_plans(settings, Path(settings.runs))[0].costs,
         settings.account.initial_cash,
+        loaded.origin,
+        loaded.horizon,
     )
     from jobs import backtest as job
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from jobs.summary import performance
+from jobs.summary import performance, print_forecast
 from nt_ray.trader.files import TEAR_SHEET, TRADES_CSV
 
 SHOWN = (
@@ -30,6 +30,8 @@ def print_backtest(console: Console, summary: Mapping[str, Any]) -> None:
         value = summary["measures"][name]
         table.add_row(title, "undefined" if value is None else format(value, form), "")
     console.print(table)
+    if "forecast" in summary:
+        print_forecast(console, summary["forecast"])
     parameters = ", ".join(f"{name}={value:g}" for name, value in summary["parameters"].items()) or "none"
     endings = ", ".join(f"{name} {n:,}" for name, n in summary["endings"].items()) or "none"
     console.print(f"parameters: {parameters}\norders {summary['orders']:,}: {endings}", soft_wrap=True)

@@ -20,6 +20,8 @@ from jobs.check_command import CHECK_HELP, check
 from jobs.compare_command import COMPARE_HELP, compare
 from jobs.config_command import config_app
 from jobs.doctor_command import DOCTOR_HELP, doctor
+from jobs.evaluate_command import EVALUATE_HELP, evaluate
+from jobs.forecast_command import FORECAST_HELP, forecast
 from jobs.journal_command import journal_app
 from jobs.models_command import models_app
 from jobs.options import (
@@ -36,10 +38,13 @@ from jobs.options import (
 )
 from jobs.order_command import order_app
 from jobs.report_command import REPORT_HELP, report
+from jobs.serve_command import serve_app
 from jobs.simulate_command import simulate_app
 from jobs.strategies_command import strategies_app
 from jobs.sweep_command import SWEEP_HELP, sweep
+from jobs.train_command import TRAIN_HELP, train
 from jobs.tune_command import SEARCH_HELP, search
+from jobs.tune_model_command import TUNE_HELP, tune
 from jobs.walk_forward_command import WALK_FORWARD_HELP, walk_forward
 from nt_ray.errors import NeuralTraderError
 
@@ -74,6 +79,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(journal_app, name="journal")
 app.add_typer(models_app, name="models")
 app.add_typer(order_app, name="order")
+app.add_typer(serve_app, name="serve")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(strategies_app, name="strategies")
 app.command("backtest", help=BACKTEST_HELP)(backtest)
@@ -81,9 +87,13 @@ app.command("chaos", help=CHAOS_HELP)(chaos)
 app.command("check", help=CHECK_HELP)(check)
 app.command("compare", help=COMPARE_HELP)(compare)
 app.command("doctor", help=DOCTOR_HELP)(doctor)
+app.command("evaluate", help=EVALUATE_HELP)(evaluate)
+app.command("forecast", help=FORECAST_HELP)(forecast)
 app.command("report", help=REPORT_HELP)(report)
 app.command("search", help=SEARCH_HELP)(search)
 app.command("sweep", help=SWEEP_HELP)(sweep)
+app.command("train", help=TRAIN_HELP)(train)
+app.command("tune", help=TUNE_HELP)(tune)
 app.command("walk-forward", help=WALK_FORWARD_HELP)(walk_forward)
 
 

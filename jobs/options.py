@@ -185,9 +185,14 @@ def by_settings(**keys: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     return _reading(SHARED, keys)
 
 
+def by_file_and(**keys: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a command take `settings` as `by_file` does, with `keys` that its own options set, as `by_settings` does."""
+    return _reading({name: SHARED[name] for name in ("config", "set_values")}, keys)
+
+
 def by_file(command: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command take `settings`, read from its file, the environment and `--set` alone."""
-    return _reading({name: SHARED[name] for name in ("config", "set_values")}, {})(command)
+    return by_file_and()(command)
 
 
 def _reading(

@@ -64,15 +64,18 @@ def sweep(
 ) -> int:
     """Sweep as the options, the environment and the file say."""
     from jobs import sweep as job
+    from jobs.progress import fitting
     from nt_ray.backtest.sweep.plan import TARGET_EXPOSURE, SweepPlan
     from nt_ray.brokers.simulated.matching import Costs
     from nt_ray.strategies.registry import find
-    from nt_ray.trader.data import bars_for
+    from nt_ray.trader.data import load_for
     from nt_ray.trader.planning import sizing_params
 
     found = find(strategy)
+    with fitting(shown=progress, as_json=as_json) as on_fit:
+        panel = load_for(settings, strategy, found.inputs, on_fit=on_fit).panel
     plan = SweepPlan(
-        bars_for(settings.data, strategy, found.inputs),
+        panel,
         found,
         _space(param, random, settings.seed),
         Costs(commission_bps=Decimal(1) if bps is None else amount("--bps", bps)),

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 
 from actors.environment import prepare
+from jobs.progress import fitting
 from jobs.screen import show_page
 from jobs.summary import print_summary
 from nt_ray.config import Settings
@@ -43,7 +44,11 @@ def run(settings: Settings, *, as_json: bool = False, progress: bool = True, bro
     console = Console(stderr=as_json)
     ray = settings.ray
     runtime = RayRuntime(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb)
-    with NeuralTrader(settings, runtime) as trader, _progress(console, shown=progress) as on_bar:
+    with (
+        fitting(shown=progress, as_json=as_json) as on_fit,
+        NeuralTrader(settings, runtime, on_fit) as trader,
+        _progress(console, shown=progress) as on_bar,
+    ):
         result = trader.execute_strategy(on_bar=on_bar)
     if as_json:
         typer.echo(json.dumps(result.summary))

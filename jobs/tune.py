@@ -11,11 +11,11 @@ import hashlib
 import os
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 from ray import tune
@@ -25,7 +25,7 @@ from ray.tune.search import ConcurrencyLimiter
 from jobs.tune_trial import RUNGS, Candidate, Stretch, Work
 from nt_ray.backtest.search.objective import Objective, SearchError
 from nt_ray.backtest.search.result import Evaluation, EvaluationLog
-from nt_ray.backtest.search.space import Choice, Domain, SearchSpace
+from nt_ray.backtest.search.space import Choice, Domain, SearchSpace, Values
 from nt_ray.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -41,6 +41,23 @@ STARTUP: Final = 10
 """Candidates that TPE draws evenly before it proposes."""
 
 OnEvaluation = Callable[[Evaluation], None]
+
+
+class Space(Protocol):
+    """What a search walks."""
+
+    @property
+    def domains(self) -> Mapping[str, Domain]:
+        """Range or list of each parameter."""
+        ...
+
+    def sample(self, seed: int, number: int) -> Values:
+        """Candidate of this number."""
+        ...
+
+    def nearest(self, values: Mapping[str, float]) -> Values:
+        """Candidate of the space nearest to these values."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +94,24 @@ class Plan:
         return (whole,)
 
 
-class _Recorder(tune.Callback):
-    """Logs every evaluation as it comes in, and remembers each trial's last."""
+class Recorder(tune.Callback):
+    """Logs every evaluation as it comes in; `last` and `results` hold each trial's last, and all it said then."""
 
     def __init__(self, log: EvaluationLog, on_evaluation: OnEvaluation | None) -> None:
         self.last: dict[str, Evaluation] = {}
+        self.results: dict[str, Mapping[str, Any]] = {}
         self._log: EvaluationLog | None = log
         self._tell = on_evaluation
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune keeps a copy of callbacks to restore a search, and searches here go on from their log."""
-        return {"last": {}, "_log": None, "_tell": None}
+        return {"last": {}, "results": {}, "_log": None, "_tell": None}
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Take in an evaluation."""
         evaluation = Evaluation(trial.trial_id, result["values"], **result["evaluation"])
         self.last[trial.trial_id] = evaluation
+        self.results[trial.trial_id] = result
         if self._log is not None:
             self._log.add(evaluation)
         if self._tell is not None:
@@ -122,15 +141,28 @@ def search(
     `folder` takes Tune's own files while the search runs. For PBT on several nodes it has to be one that all of them
     reach.
     """
-    method = _method(space, plan)
     work = Work(objective, plan.goal, plan.stretches, dict(log.known))
-    recorder = _Recorder(log, on_evaluation)
+    return list(conduct(Candidate, work, space, plan, log, folder, on_evaluation).last.values())
+
+
+def conduct(
+    trainable: type[tune.Trainable],
+    work: Any,
+    space: Space,
+    plan: Plan,
+    log: EvaluationLog,
+    folder: Path,
+    on_evaluation: OnEvaluation | None = None,
+) -> "Recorder":
+    """Let Tune walk a space with trials of this class, each of which is handed `work`; return what was recorded."""
+    method = _method(space, plan)
+    recorder = Recorder(log, on_evaluation)
     # Tune's own log files, one folder a trial, would cost more than the trials themselves.
     os.environ.update(TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1", TUNE_GLOBAL_CHECKPOINT_S="600", RAY_AIR_NEW_OUTPUT="0")
     scratch = folder / "tune"
     try:
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(Candidate, work=work), {"cpu": 1}),
+            tune.with_resources(tune.with_parameters(trainable, work=work), {"cpu": 1}),
             param_space={} if method.searcher else {"values": method.values},
             tune_config=tune.TuneConfig(
                 metric="score",
@@ -153,7 +185,7 @@ def search(
         shutil.rmtree(scratch, ignore_errors=True)
     if not recorder.last:
         raise ServiceError(f"No trial finished; the first failed with {results.errors[:1]}. Run `nt-ray doctor`.")
-    return list(recorder.last.values())
+    return recorder
 
 
 def identity(objective: Objective) -> dict[str, Any]:
@@ -170,7 +202,7 @@ def identity(objective: Objective) -> dict[str, Any]:
     }
 
 
-def _method(space: SearchSpace, plan: Plan) -> _Method:
+def _method(space: Space, plan: Plan) -> _Method:
     if plan.algorithm == "optuna":
         return _Method(None, plan.trials, searcher=_tpe(space, plan))
     listed = tune.grid_search([space.sample(plan.seed, number) for number in range(plan.trials)])
@@ -182,7 +214,7 @@ def _method(space: SearchSpace, plan: Plan) -> _Method:
     return _Method(listed, 1)
 
 
-def _tpe(space: SearchSpace, plan: Plan) -> ConcurrencyLimiter:
+def _tpe(space: Space, plan: Plan) -> ConcurrencyLimiter:
     import optuna
     from ray.tune.search.optuna import OptunaSearch
 
@@ -222,7 +254,7 @@ class _Population(PopulationBasedTraining):
         super()._checkpoint_or_exploit(trial, tune_controller, *quantiles)
 
 
-def _population(space: SearchSpace, seed: int) -> PopulationBasedTraining:
+def _population(space: Space, seed: int) -> PopulationBasedTraining:
     def explore(config: dict[str, Any]) -> dict[str, Any]:
         # A changed value may leave its range, and a whole number may no longer be one.
         return {**config, "values": space.nearest(config["values"])}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nt_ray.backtest.search.objective import Objective
     from nt_ray.backtest.search.space import SearchSpace
     from nt_ray.config import Settings
+    from nt_ray.trader.forecasting import OnFit
 
 SEARCH_HELP = help_text(
     "Search a strategy's parameters on Ray Tune, score them on the first part of the data and report on the rest.",
@@ -59,6 +60,7 @@ def search(
     progress: Progress = True,
 ) -> int:
     """Search and report."""
+    from jobs.progress import fitting
     from nt_ray.backtest.search.objective import check_goal
     from nt_ray.backtest.search.space import parse_space
     from nt_ray.strategies.registry import find
@@ -67,7 +69,8 @@ def search(
     check_goal(metric)
     if resume is not None and not resume.is_dir():
         raise BadInputError(f"--resume {str(resume)!r} is no folder. Give the folder of a search.")
-    objective = _objective(settings, strategy, space)
+    with fitting(shown=progress, as_json=as_json) as on_fit:
+        objective = _objective(settings, strategy, space, on_fit)
     wanted = {"algorithm": algorithm, "trials": trials, "goal": metric, "windows": windows, "seed": settings.seed}
     summary, frame = _run(settings, objective, space, wanted, train_until, resume, top, as_json, progress)
     if as_json:
@@ -79,12 +82,12 @@ def search(
     return 0
 
 
-def _objective(settings: "Settings", name: str, space: "SearchSpace") -> "Objective":
+def _objective(settings: "Settings", name: str, space: "SearchSpace", on_fit: "OnFit | None") -> "Objective":
     from nt_ray.backtest.search.objective import Objective
-    from nt_ray.trader.data import bars_for
+    from nt_ray.trader.data import load_for
     from nt_ray.trader.planning import account_plans, sizing_params
 
-    panel = bars_for(settings.data, name, space.strategy.inputs)
+    panel = load_for(settings, name, space.strategy.inputs, on_fit=on_fit).panel
     costs = account_plans(settings, Path(settings.runs))[0].costs
     return Objective(panel, space.strategy, sizing_params(settings), costs, settings.account.initial_cash)
 

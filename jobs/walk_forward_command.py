@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nt_ray.backtest.research.study import Mapper, Study
     from nt_ray.backtest.research.walk_forward import WalkForward
     from nt_ray.config import Settings
+    from nt_ray.trader.forecasting import OnFit
 
 WALK_FORWARD_HELP = help_text(
     "Choose a strategy's parameters on past bars, trade those that follow with them, window after window, and report "
@@ -68,7 +69,7 @@ def walk_forward(
     """Walk forward, write a folder and print what was found."""
     from rich.console import Console
 
-    from jobs.progress import counting
+    from jobs.progress import counting, fitting
     from nt_ray.backtest.assignment import grids
     from nt_ray.backtest.research.report import research_report
     from nt_ray.backtest.research.splits import walk_forward_splits
@@ -77,7 +78,8 @@ def walk_forward(
     from nt_ray.strategies.loader import label
     from nt_ray.trader.run_folder import create_run_folder
 
-    study = _study(settings, strategy, grids(param or ()), metric, warm)
+    with fitting(shown=progress, as_json=as_json) as on_fit:
+        study = _study(settings, strategy, grids(param or ()), metric, warm, on_fit)
     rows = len(study.panel)
     splits = list(walk_forward_splits(rows, train, test, step=step, anchored=anchored, embargo=embargo))
     folder = create_run_folder(Path(settings.runs), f"walk-forward-{label(study.strategy.name)}", settings.seed)
@@ -94,15 +96,22 @@ def walk_forward(
         _print(console, report)
 
 
-def _study(settings: "Settings", name: str, space: Mapping[str, tuple[float, ...]], metric: str, warm: int) -> "Study":
+def _study(
+    settings: "Settings",
+    name: str,
+    space: Mapping[str, tuple[float, ...]],
+    metric: str,
+    warm: int,
+    on_fit: "OnFit | None",
+) -> "Study":
     from nt_ray.backtest.research.study import Study
     from nt_ray.strategies.registry import find
-    from nt_ray.trader.data import bars_for
+    from nt_ray.trader.data import load_for
     from nt_ray.trader.planning import account_plans, sizing_params
 
     strategy = find(name)
     return Study.of(
-        bars_for(settings.data, name, strategy.inputs),
+        load_for(settings, name, strategy.inputs, on_fit=on_fit).panel,
         strategy,
         space,
         sizing=sizing_params(settings),

@@ -24,6 +24,9 @@ prepare()
 
 REPOSITORY = Path(__file__).parent.parent
 
+RAYS_OWN = {"AutoscalingCoordinator", "_dataset_stats_actor"}
+"""Namespaces of actors that Ray Train and Ray Data keep for the life of the cluster."""
+
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
@@ -48,4 +51,5 @@ def named_actors() -> set[str]:
         return set()
     from ray.util import list_named_actors
 
-    return {f"{a['namespace']}/{a['name']}" for a in list_named_actors(all_namespaces=True)}
+    found = list_named_actors(all_namespaces=True)
+    return {f"{a['namespace']}/{a['name']}" for a in found if a["namespace"] not in RAYS_OWN}

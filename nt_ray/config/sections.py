@@ -249,12 +249,102 @@ class S3(Section):
     region: Annotated[Text | None, Blank] = Field(None, description="Region of the bucket; unset for boto3's own.")
 
 
+class Inference(Section):
+    """Forecasts over HTTP (`nt-ray serve inference`)."""
+
+    host: Text = Field("127.0.0.1", description="Address to listen on; it asks nobody who they are.")
+    port: Whole = Field(8000, ge=1, le=65_535, description="Port to listen on.")
+    preload: Names = Field((), description="Models loaded before the first request: NAME, NAME@ALIAS.")
+    alias: Text = Field("champion", description="Alias that a model's name alone stands for.")
+    poll_s: Number = Field(1.0, gt=0, description="Seconds between looks at whether aliases have changed.")
+    precision: Literal["fp32", "bf16", "int8"] = Field("fp32", description="Arithmetic, where a model's error allows.")
+    bound: Number = Field(
+        0.01, ge=0, description="Largest growth of the error for less than 32 bits, as a share, on reference windows."
+    )
+    cache_mb: Whole = Field(1024, ge=1, description="MB of models that a replica holds.")
+    largest_batch: Whole = Field(256, ge=1, le=65_536, description="Most windows of a pass; the best is measured.")
+    slowest_ms: Number = Field(50.0, gt=0, description="Longest a pass may take, in milliseconds.")
+    largest_request_mb: Whole = Field(64, ge=1, description="Largest body of a request, in MB.")
+    threads: Whole = Field(1, ge=1, le=256, description="Passes at the same time in a replica, each on one core.")
+    gpus: Number = Field(0.0, ge=0, description="GPUs of a replica, or a share of one; 0 forecasts on the CPU.")
+    replicas: Whole = Field(1, ge=1, description="Fewest replicas.")
+    most_replicas: Whole = Field(0, ge=0, description="Most replicas, as the load asks for them; 0 keeps the fewest.")
+    target_requests: Number = Field(8.0, gt=0, description="Requests at once that a replica is meant to have.")
+    queue: Whole = Field(1024, ge=1, description="Requests that may wait for a replica; more are refused with 503.")
+
+    @model_validator(mode="after")
+    def _replicas_in_order(self) -> "Inference":
+        if 0 < self.most_replicas < self.replicas:
+            raise ValueError(f"most_replicas is {self.most_replicas}, below replicas {self.replicas}. Use more or 0.")
+        return self
+
+
+class Training(Section):
+    """How `nt-ray train`, `tune` and `evaluate` train a network; parameters of the network are given with `--param`."""
+
+    target: Literal["close", "log_close", "returns"] = Field(
+        "close", description="What is forecast: closes, their logarithms, or changes of these."
+    )
+    lookback: Whole = Field(96, ge=1, description="Bars a window looks back.")
+    horizon: Whole = Field(24, ge=1, description="Bars a window forecasts.")
+    head: Literal["mse", "mae", "huber", "quantile", "student_t"] = Field(
+        "quantile", description="What the outputs mean; quantile and student_t give intervals by themselves."
+    )
+    scaling: Literal["none", "standard", "robust", "last", "fold"] = Field(
+        "standard", description="Scale of the target: none, of each window's past, or of the training bars (fold)."
+    )
+    batch: Whole = Field(64, ge=1, description="Windows of one step, over all workers together.")
+    steps: Whole = Field(800, ge=1, description="Steps of training.")
+    lr: Number = Field(1e-3, gt=0, description="Learning rate; the highest one where it changes.")
+    schedule: Literal["constant", "cosine", "halving", "one_cycle"] = Field(
+        "cosine", description="Course of the learning rate."
+    )
+    warmup: Whole = Field(0, ge=0, description="First steps, in which the learning rate grows from zero.")
+    weight_decay: Number = Field(0.0, ge=0, description="Decoupled weight decay.")
+    clip: Number = Field(1.0, ge=0, description="Largest norm of the gradient; 0 does not clip.")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the forward pass.")
+    validation: Number = Field(0.1, ge=0, le=0.5, description="Last share of the bars, kept for validation.")
+    validate_every: Whole = Field(100, ge=0, description="Steps between validations; 0 never validates.")
+    validation_windows: Whole = Field(2048, ge=1, description="Most windows of one validation, evenly spread.")
+    patience: Whole = Field(0, ge=0, description="Validations without a better one that end training; 0: none do.")
+    purge: Whole = Field(0, ge=0, description="Bars left out between training and validation.")
+    unfit: Literal["error", "skip"] = Field(
+        "error", description="A series too short, constant or without values: refuse it, or train without it."
+    )
+    workers: Annotated[Text, Field(pattern=r"^\d{1,4}(:\d{1,4})?$")] = Field(
+        "0", description="Workers on Ray, or their least and most number as 2:4; 0 trains in this process."
+    )
+    gpu: bool = Field(False, description="Train on GPUs, one for each worker.")
+    threads: Whole = Field(
+        1, ge=1, le=256, description="Threads of a training in this process; more than 1 pays for wide networks alone."
+    )
+    checkpoint_s: Number = Field(30.0, ge=0, description="Seconds between checkpoints; 0 keeps the last state alone.")
+    failures: Whole = Field(3, ge=0, description="Deaths of workers that a training puts up with.")
+
+
+class Forecasting(Section):
+    """The forecasts that a strategy trades where the data have no column `forecast`, trained as time goes on."""
+
+    model: Text = Field("dlinear", description="Network, as in `nt-ray models kinds`.")
+    lookback: Whole = Field(60, ge=1, le=10_000, description="Returns that a forecast looks back on.")
+    horizon: Whole = Field(1, ge=1, le=252, description="Bars that a forecast looks ahead; the strategy's own horizon.")
+    train_rows: Whole = Field(1260, ge=2, description="Bars before the first fit; until then there is no forecast.")
+    refit_every: Whole = Field(252, ge=1, description="Bars from one fit to the next.")
+    anchored: bool = Field(True, description="Fit on all bars so far; otherwise on the last train_rows.")
+    steps: Whole = Field(300, ge=1, description="Steps of training of each fit.")
+    batch: Whole = Field(1024, ge=1, description="Windows of one step.")
+    lr: Number = Field(0.005, gt=0, le=1, description="Highest learning rate; it falls along a cosine.")
+
+
 class Neural(Section):
     """Trained models."""
 
     registry: Text = Field("models", description="Where registered models lie: a folder, or s3://BUCKET/PREFIX.")
     cache: Folder = Field(Path("models/.cache"), description="Folder of this machine's copies of registered models.")
     s3: S3 = Field(default_factory=S3)
+    forecast: Forecasting = Field(default_factory=Forecasting)
+    training: Training = Field(default_factory=Training)
+    inference: Inference = Field(default_factory=Inference)
 
 
 def _default(section: type[Section], key: str) -> Any:

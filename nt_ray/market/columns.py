@@ -71,6 +71,16 @@ EXTRA_NAMES = frozenset(
 """Columns that data vendors add and that mean neither a price nor a symbol."""
 
 
+class NoColumnError(MarketDataError):
+    """A table lacks a column that was asked for by name."""
+
+    code = "no_column"
+
+    def __init__(self, column: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.column = column
+
+
 class Layout(StrEnum):
     """How instruments stand in a table."""
 
@@ -149,7 +159,7 @@ def _kept(names: Sequence[str], extra: Sequence[str], file: str, shown: str) -> 
     for wanted in extra:
         column = _only(wanted, [n for n in names if plain(n) == plain(wanted)], file)
         if column is None:
-            raise MarketDataError(f"{file}: no column {wanted!r} among {shown}. Add it, or do not ask for it.")
+            raise NoColumnError(wanted, f"{file}: no column {wanted!r} among {shown}. Add it, or do not ask for it.")
         found.append(column)
     return tuple(found)
 

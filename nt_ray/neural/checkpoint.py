@@ -1,6 +1,6 @@
 """Checkpoints of a training run: a folder with `state.safetensors` and `state.json`, written whole or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -48,10 +48,13 @@ def write_checkpoint(run: "Training", folder: Path) -> None:
     write_folder(folder, tensors, TENSORS, text, TEXT)
 
 
-def read_checkpoint(run: "Training", folder: Path) -> State:
-    """Put the weights and moments of a checkpoint into a run, and return the rest."""
+def read_checkpoint(run: "Training", folder: Path, free: Collection[str] = ()) -> State:
+    """Put the weights and moments of a checkpoint into a run, and return the rest.
+
+    `free` are fields of the recipe in which the run may differ from the one that wrote it.
+    """
     text = read_text(folder, TEXT)
-    _check(run, text, folder)
+    _check(run, text, folder, free)
     tensors = read_tensors(folder, TENSORS)
     losses = tensors.pop("losses", torch.empty(0)).numpy()
     best = {name[5:]: tensors.pop(name) for name in sorted(tensors) if name.startswith("best.")}
@@ -72,12 +75,12 @@ def _tensors(run: "Training") -> dict[str, Tensor]:
     return network | {f"moments.{name}": tensor for name, tensor in run.optimiser.state().items()}
 
 
-def _check(run: "Training", text: Mapping[str, Any], folder: Path) -> None:
+def _check(run: "Training", text: Mapping[str, Any], folder: Path, free: Collection[str]) -> None:
     if text.get("format") != FORMAT:
         raise NeuralError(f"{folder} has the format {text.get('format')!r}, not {FORMAT!r}. Give a checkpoint folder.")
     written = Recipe.model_validate(text["recipe"])
-    if written != run.recipe:
-        fields = [name for name in Recipe.model_fields if getattr(written, name) != getattr(run.recipe, name)]
+    fields = [name for name in Recipe.model_fields if getattr(written, name) != getattr(run.recipe, name)]
+    if set(fields) - set(free):
         raise NeuralError(
             f"The checkpoint in {folder} was written by a recipe with other {', '.join(fields)}. "
             "Resume with the same recipe, or start anew from its weights."

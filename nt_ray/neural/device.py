@@ -1,4 +1,7 @@
-"""Devices by name, refused where they are not there."""
+"""Devices by name, refused where they are not there, and the threads of the CPU."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -24,3 +27,14 @@ def find_device(name: str | torch.device) -> torch.device:
             "Use device = 'cpu' or 'auto', or run on a node with one."
         )
     return torch.device("cuda", index)
+
+
+@contextmanager
+def on_threads(number: int) -> Iterator[None]:
+    """Let torch use so many threads of the CPU while the block runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

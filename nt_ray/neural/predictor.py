@@ -73,7 +73,9 @@ class Predictor:
         trained = self.trained
         data = resident(panel, self._lookback, shape[-1], trained.recipe.scaling, trained.scaler, self._device)
         asked = torch.tensor(levels, dtype=torch.float32, device=self._device)
-        series, column = np.nonzero(good)
+        # Rounding depends on how many windows pass together, so those that will be NaN pass too: a forecast keeps its
+        # bits whatever is missing elsewhere.
+        series, column = np.nonzero(np.ones_like(good))
         with torch.inference_mode():
             for part in range(0, len(series), BATCH):
                 s, o = series[part : part + BATCH], column[part : part + BATCH]
@@ -84,6 +86,7 @@ class Predictor:
                 if len(levels):
                     cut = _host(trained.head.quantiles(outputs, asked))
                     quantiles[s, o] = cut * width[..., None] + location[..., None]
+        mean[~good], quantiles[~good] = np.nan, np.nan
         return mean, quantiles
 
     def forecast_one(self, values: FloatArray, name: str = "") -> FloatArray:

@@ -5,7 +5,7 @@ from its checkpoint ends with the very weights of one that was not, on the same 
 workers. Losses are read every `READ` steps; one that is not finite ends the run with the number of its step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -143,9 +143,9 @@ class Training:
         if self.task.team.rank == 0:
             write_checkpoint(self, folder)
 
-    def load(self, folder: Path) -> None:
-        """Go on from a checkpoint of the same recipe and data."""
-        state = read_checkpoint(self, folder)
+    def load(self, folder: Path, free: Collection[str] = ()) -> None:
+        """Go on from a checkpoint of the same data and recipe, but for the fields that are `free` to differ."""
+        state = read_checkpoint(self, folder, free)
         self.step, self.best, self.validations = state.step, state.best, state.validations
         self._losses = [state.losses] if len(state.losses) else []
         self._steps = None

@@ -14,6 +14,7 @@ import polars as pl
 
 from nt_ray.errors import ReportError
 from nt_ray.reports.formats import label, number, text
+from nt_ray.reports.importance import importance, importance_figure
 from nt_ray.reports.page import pair, plot, render_page, section, write_page
 from nt_ray.reports.style import GRID, INK, MUTED, STRATEGY, Figure, layout
 from nt_ray.reports.tables import table
@@ -234,6 +235,9 @@ def _figures(scored: pl.DataFrame, names: list[str], metric: str) -> dict[str, F
     others = ("train_max_drawdown", "train_cagr", "max_drawdown", "cagr")
     metrics = [metric, *(c for c in others if c in scored.columns and c != metric)]
     drawn["parallel"] = parallel(scored, names, metrics)
+    shares = importance(scored, names, metric) if len(names) > 1 else {}
+    if shares:
+        drawn["importance"] = importance_figure(shares)
     held_out = _held_out_column(scored, metric)
     if held_out is not None:
         drawn["held-out"] = against_held_out(scored, metric, held_out)
@@ -249,9 +253,11 @@ def _body(frame: pl.DataFrame, names: list[str], metric: str, drawn: dict[str, F
         only = "best" if "best" in drawn else "along"
         maps = f'<div class="stack">{section(only, text(metric.replace("_", " ")), plot(only, drawn))}</div>'
     lines = section("parallel", "Candidates, best above the others", plot("parallel", drawn))
+    title = f"Share of {text(metric.replace('_', ' '))} that each parameter explains alone"
+    bars = section("importance", title, plot("importance", drawn)) if "importance" in drawn else ""
     dots = section("held-out", "Training against held-out days", plot("held-out", drawn)) if "held-out" in drawn else ""
     rows = section("candidates", "Candidates", f'<div class="tall">{_table(frame, names)}</div>')
-    return f'{maps}<div class="stack">{lines}{dots}{rows}</div>'
+    return f'{maps}<div class="stack">{lines}{bars}{dots}{rows}</div>'
 
 
 def _table(frame: pl.DataFrame, names: list[str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from nt_ray.config import Settings
 from nt_ray.market.bars import BarPanel
+from nt_ray.strategies.base import Strategy
 from nt_ray.strategies.loader import preparation, prepared
 from nt_ray.strategies.registry import find
 from nt_ray.swarm.hedge import Hedge
@@ -17,6 +18,7 @@ from nt_ray.swarm.topology.mesh import Mesh
 from nt_ray.swarm.topology.ring import Ring
 from nt_ray.swarm.topology.star import Star
 from nt_ray.swarm.transport import Transport
+from nt_ray.trader.data import traded_horizons
 
 OWN_DEFAULTS: Variants = {"default": {}}
 """Variants of a strategy for which none are named: one, with the defaults of its parameters."""
@@ -41,8 +43,8 @@ def prepare_panel(names: Sequence[str], panel: BarPanel) -> BarPanel:
     return panel
 
 
-def build_roster(settings: Settings, panel: BarPanel) -> tuple[AgentSpec, ...]:
-    """Agents of the enabled strategies over the panel's symbols."""
+def chosen_variants(settings: Settings) -> dict[str, Variants]:
+    """Parameters of the agents of each enabled strategy, by its name."""
     variants: dict[str, Variants] = {}
     for name in settings.strategies.enabled:
         strategy = find(name)
@@ -52,8 +54,29 @@ def build_roster(settings: Settings, panel: BarPanel) -> tuple[AgentSpec, ...]:
             if given
             else DEFAULT_VARIANTS.get(strategy.name, OWN_DEFAULTS)
         )
+    return variants
+
+
+def enabled_horizons(settings: Settings) -> tuple[int, ...]:
+    """Horizons of the forecast that the agents trade."""
+    found: set[int] = set()
+    for name, variants in chosen_variants(settings).items():
+        strategy = find(name)
+        for values in variants.values():
+            found.update(traded_horizons(strategy.inputs, parameters_of(strategy, values)))
+    return tuple(sorted(found))
+
+
+def parameters_of(strategy: Strategy, values: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Every parameter of a strategy by name, those of `values` and the defaults of the rest."""
+    vector = strategy.vector(values).tolist()
+    return dict(zip((p.name for p in strategy.parameters), vector, strict=True))
+
+
+def build_roster(settings: Settings, panel: BarPanel) -> tuple[AgentSpec, ...]:
+    """Agents of the enabled strategies over the panel's symbols."""
     swarm = settings.swarm
-    params = RosterParams(group_size=swarm.group_size, variants=variants, defer=swarm.defer)
+    params = RosterParams(group_size=swarm.group_size, variants=chosen_variants(settings), defer=swarm.defer)
     return roster(panel.symbols, params, find)
 
 

@@ -26,6 +26,7 @@ from nt_ray.market.bars import BarPanel
 from nt_ray.portfolio.sizing import SizingParams
 from nt_ray.reports.record import AGENT_COLUMNS, RunRecord
 from nt_ray.strategies.loader import label
+from nt_ray.trader.forecasting import forecast_details
 from nt_ray.types import MONEY_DECIMALS, QUANTA_PER_UNIT, FloatArray, IntArray
 
 
@@ -39,6 +40,10 @@ class Setup:
     sizing: SizingParams
     costs: Costs
     cash: Decimal
+    forecast: str = ""
+    """Where the forecast comes from that the strategy trades; empty where it trades none."""
+    horizon: int = 0
+    """Bars that the forecast looks ahead."""
 
 
 def identity(result: EventResult) -> dict[str, Decimal]:
@@ -86,6 +91,7 @@ def record_of(
     fills: pl.DataFrame,
     books: Mapping[str, Decimal],
     seconds: float,
+    forecast: Mapping[str, Any],
 ) -> RunRecord:
     """Record of a run; it has no agents, and its further tables tell endings, costs and books."""
     panel = result.panel
@@ -128,6 +134,7 @@ def record_of(
             "Orders by ending": endings(result),
             "Costs by kind": costs_by_kind(result, tape),
             "Books": {shown.get(k, k.capitalize()): v for k, v in books.items()},
+            **(forecast_details(forecast) if forecast else {}),
         },
         periods_per_year=panel.periods_per_year,
     )

@@ -24,6 +24,7 @@ from nt_ray.reports.record import RunRecord, to_plain
 from nt_ray.strategies.loader import label
 from nt_ray.trader import files
 from nt_ray.trader.event_record import Setup, costs_by_kind, endings, evidence, identity, record_of
+from nt_ray.trader.forecasting import judge, write_forecast
 from nt_ray.trader.recording import digest
 from nt_ray.trader.run_folder import create_run_folder, finish, write_table
 
@@ -59,15 +60,19 @@ def run_events(settings: Settings, setup: Setup, on_row: OnRow | None = None) ->
         )
     found = trades(result, tape)
     fills = _fills(result, label(setup.strategy.name))
-    record = record_of(settings, setup, result, tape, market, fills, books, seconds)
+    forecast = judge(setup.panel, setup.horizon, setup.forecast) if setup.forecast else {}
+    record = record_of(settings, setup, result, tape, market, fills, books, seconds, forecast)
     folder = create_run_folder(Path(settings.runs), f"{KIND}-{label(setup.strategy.name)}", settings.seed)
     table = trade_table(result, found)
     write_table(table, folder / files.TRADES, folder / files.TRADES_CSV)
     write_table(fills, folder / files.FILLS, folder / files.FILLS_CSV)
     result.order_table().write_parquet(folder / files.ORDERS)
     (folder / files.MARKET).write_text(toml_text(setup.market), encoding="utf-8")
+    if forecast:
+        write_forecast(folder, setup.panel, forecast)
     extra = {
         "kind": KIND,
+        **({"forecast": forecast} if forecast else {}),
         "strategy_name": setup.strategy.name,
         "parameters": setup.strategy.parameters,
         "endings": endings(result),

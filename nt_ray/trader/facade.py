@@ -21,27 +21,32 @@ from nt_ray.backtest.buy_and_hold import buy_and_hold
 from nt_ray.config import Settings
 from nt_ray.errors import ServiceError
 from nt_ray.market.bars import BarPanel
-from nt_ray.reports.record import RunRecord
+from nt_ray.reports.record import RunRecord, to_plain
 from nt_ray.strategies.inputs import input_columns
 from nt_ray.strategies.loader import label as label_of
+from nt_ray.strategies.loader import preparation
 from nt_ray.strategies.registry import find
 from nt_ray.swarm.failures import AgentFaultError
+from nt_ray.swarm.messages import AgentSpec
 from nt_ray.swarm.swarm import Swarm
 from nt_ray.swarm.transport import Transport
 from nt_ray.trader.assembly import (
     TOPOLOGIES,
     build_roster,
     build_swarm,
+    enabled_horizons,
     fields_to_read,
+    parameters_of,
     prepare_panel,
     single_agent,
 )
-from nt_ray.trader.data import load_bars
+from nt_ray.trader.data import Loaded, load_fields, traded_horizons
 from nt_ray.trader.desk import Desk
 from nt_ray.trader.faults import fault_rows, stopped
+from nt_ray.trader.forecasting import FIELD, OnFit, forecast_details, judge, write_forecast
 from nt_ray.trader.planning import account_plans, routing_table, sizing_params
 from nt_ray.trader.portfolio import Portfolio, RiskReport, analyze, combine
-from nt_ray.trader.recording import agents_frame, digest, flows, trades_frame
+from nt_ray.trader.recording import agents_frame, by_strategy, digest, flows, trades_frame
 from nt_ray.trader.run_folder import create_run_folder, write_run
 from nt_ray.trader.runtime import InProcessRuntime, Runtime
 from nt_ray.trader.session import OnBar, Router, Session, SessionRecord
@@ -63,11 +68,14 @@ class Run:
 class NeuralTrader:
     """A trader over one panel of bars, on one runtime."""
 
-    def __init__(self, settings: Settings, runtime: Runtime | None = None) -> None:
+    def __init__(self, settings: Settings, runtime: Runtime | None = None, on_fit: OnFit | None = None) -> None:
+        """Take settings; `on_fit` is told how far forecasts are made, where a strategy needs some."""
         self.settings = settings
+        self._on_fit = on_fit
+        self._panel: BarPanel | None = None
+        self._forecast: Loaded | None = None
         self._runtime: Runtime = runtime or InProcessRuntime()
         self._facts: dict[str, Any] | None = None
-        self._panel: BarPanel | None = None
         self._portfolio: Portfolio | None = None
 
     def __enter__(self) -> "NeuralTrader":
@@ -90,8 +98,9 @@ class NeuralTrader:
         """Load the data, then start or join the runtime; bad data fail before anything is started."""
         if self._facts is not None:
             return
-        self._panel = load_bars(self.settings.data, fields_to_read(self.settings))
-        self._panel = prepare_panel(self.settings.strategies.enabled, self._panel)
+        wanted, traded = fields_to_read(self.settings), enabled_horizons(self.settings)
+        self._forecast = load_fields(self.settings, wanted, traded, self._on_fit)
+        self._panel = prepare_panel(self.settings.strategies.enabled, self._forecast.panel)
         build_roster(self.settings, self._panel)
         self._facts = self._runtime.start()
 
@@ -106,7 +115,7 @@ class NeuralTrader:
 
         A strategy that is at fault stops it with `AgentFaultError`, unless `swarm.on_fault` lets its agents abstain.
         """
-        panel = self.panel if strategy is None else self._prepared_for(strategy)
+        panel = self.panel if strategy is None else self._prepared_for(strategy, params)
         specs = build_roster(self.settings, panel) if strategy is None else single_agent(panel, strategy, params)
         label = "swarm" if strategy is None else label_of(specs[0].strategy)
         folder = create_run_folder(Path(self.settings.runs), label, self.settings.seed)
@@ -119,8 +128,13 @@ class NeuralTrader:
             session = self._session(label, swarm, desk, router, on_bar).run()
             seconds = time.perf_counter() - started
             self._portfolio = combine(desk.states())
-            record = self._record(label, session, swarm, transport, desk, seconds)
+            forecast = self._judged(specs)
+            record = self._record(label, session, swarm, transport, desk, seconds, forecast)
+            if forecast:
+                write_forecast(folder, panel, forecast)
             extra = {
+                **({"forecast": forecast} if forecast else {}),
+                "by_strategy": to_plain(by_strategy(record.agents)),
                 "digest": digest(record.trades, session.equity_quanta.tolist()),
                 "runtime": self._facts,
                 "seconds": round(seconds, 3),
@@ -162,11 +176,24 @@ class NeuralTrader:
             self._runtime.shutdown()
             self._facts = None
 
-    def _prepared_for(self, strategy: str) -> BarPanel:
+    def _prepared_for(self, name: str, values: Mapping[str, float] | None) -> BarPanel:
         """Panel with the fields of one strategy; it becomes the trader's own, with the same bars."""
-        self._panel = prepare_panel((strategy,), self.panel)
-        input_columns(find(strategy), self._panel.fields)
+        strategy, panel = find(name), self.panel
+        if FIELD in strategy.inputs and preparation(name) is None and FIELD not in panel.fields:
+            wanted = tuple(dict.fromkeys((*fields_to_read(self.settings), *strategy.inputs)))
+            traded = traded_horizons(strategy.inputs, parameters_of(strategy, values))
+            self._forecast = load_fields(self.settings, wanted, traded, self._on_fit)
+            panel = prepare_panel(self.settings.strategies.enabled, self._forecast.panel)
+        self._panel = prepare_panel((name,), panel)
+        input_columns(strategy, self._panel.fields)
         return self._panel
+
+    def _judged(self, specs: Sequence[AgentSpec]) -> dict[str, Any]:
+        """What the forecast was worth that agents have traded; empty where they traded none."""
+        made = self._forecast
+        if made is None or not made.origin or not any(FIELD in find(spec.strategy).inputs for spec in specs):
+            return {}
+        return judge(self.panel, made.horizon, made.origin)
 
     def _session(self, name: str, swarm: Swarm, desk: Desk, router: Router, on_bar: OnBar | None) -> Session:
         return Session(
@@ -188,6 +215,7 @@ class NeuralTrader:
         transport: Transport,
         desk: Desk,
         seconds: float,
+        forecast: Mapping[str, Any],
     ) -> RunRecord:
         settings, panel = self.settings, self.panel
         equity = session.equity_quanta / QUANTA_PER_UNIT
@@ -222,7 +250,7 @@ class NeuralTrader:
             latency_ms=_quantiles(desk.latencies_ms),
             bars_per_second=len(panel) * len(panel.symbols) / seconds,
             swarm=self._topologies(swarm, transport),
-            details=_faults(swarm, panel),
+            details={**_faults(swarm, panel), **(forecast_details(forecast) if forecast else {})},
             periods_per_year=panel.periods_per_year,
         )
 

@@ -62,6 +62,15 @@ def agents_frame(swarm: Swarm) -> pl.DataFrame:
     )
 
 
+def by_strategy(agents: pl.DataFrame) -> list[dict[str, Any]]:
+    """What each strategy's agents earned by themselves: a row a strategy, in the order of the roster."""
+    own = pl.col("contribution")
+    table = agents.group_by("strategy", maintain_order=True).agg(
+        pl.len().alias("agents"), own.mean().alias("mean"), own.min().alias("worst"), own.max().alias("best")
+    )
+    return table.to_dicts()
+
+
 def flows(trades: pl.DataFrame, panel: BarPanel, equity: FloatArray) -> Flows:
     """Costs and turnover from executions."""
     by_row = np.zeros(len(panel))

@@ -72,7 +72,7 @@ def test_the_page_shows_maps_of_the_two_widest_parameters(grid: pl.DataFrame, tm
     page = path.read_text(encoding="utf-8")
     HTMLParser().feed(page)
     figures = drawn(page)
-    assert set(figures) == {"best", "median", "parallel", "held-out"}
+    assert set(figures) == {"best", "median", "parallel", "importance", "held-out"}
     assert figures["best"]["layout"]["xaxis"]["title"]["text"] == "a"
     assert figures["best"]["layout"]["yaxis"]["title"]["text"] == "c"
     for name in figures:

@@ -138,12 +138,12 @@ def parse_space(strategy: Strategy, texts: Sequence[str]) -> SearchSpace:
         parameter = known[name]
         if parameter.name in domains:
             raise SpaceError(f"--param {name} is given twice, under two names. Give each parameter once.")
-        domains[parameter.name] = _domain(name, terms, parameter)
+        domains[parameter.name] = domain_of(name, terms, parameter)
     return SearchSpace(strategy, domains)
 
 
-def _domain(name: str, terms: tuple[Term, ...], parameter: Parameter) -> Domain:
-    """A stretch without a step is searched as a whole; everything else is a list."""
+def domain_of(name: str, terms: tuple[Term, ...], parameter: Parameter) -> Domain:
+    """Read the terms of a parameter: a stretch without a step is searched as a whole; everything else is a list."""
     first = terms[0]
     if len(terms) > 1 or not isinstance(first, Stretch) or first.step is not None:
         return Choice(counted(name, terms))

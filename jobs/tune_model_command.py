@@ -1,0 +1,152 @@
+"""`nt-ray tune`: look for a network's parameters on Ray Tune, and keep the best model."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jobs.options import AsJson, Progress, by_settings, help_text
+from jobs.train_command import KEYS, Horizon, Lookback, Model, Register, Steps, Target
+from jobs.tune_command import Algorithm, Resume, Top, Trials, Windows
+from nt_ray.errors import BadInputError
+
+if TYPE_CHECKING:
+    from nt_ray.config import Settings
+    from nt_ray.neural.panel import SeriesPanel
+    from nt_ray.neural.search import ModelSpace
+
+TUNE_HELP = help_text(
+    "Search a network's parameters and those of its training (lr, weight_decay, clip, batch, lookback) on Ray Tune by "
+    "the loss on validation bars, and keep the best model. The validation loss of the best of many is flattering: "
+    "judge it with `nt-ray evaluate`.",
+    "nt-ray tune lstm",
+    "nt-ray tune lstm --param hidden=16:128:log --param lr=1e-4:1e-2:log --algorithm optuna --trials 30",
+    "nt-ray tune nhits --param lr=1e-4:1e-2:log --algorithm asha --trials 60 --register sp500_nhits",
+    "nt-ray tune gru --param lr=1e-4:1e-2:log --param weight_decay=0:0.1 --algorithm pbt --trials 8 --json",
+    "nt-ray tune lstm --resume runs/20260102-150405-tune-lstm-7",
+)
+SUMMARY, BUNDLE, PAGE, CANDIDATES = "summary.json", "model", "search.html", "candidates.parquet"
+
+Params = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUES", help="LOW:HIGH, LOW:HIGH:log, LOW:HIGH:STEP or A,B,C; repeated."),
+]
+
+
+@by_settings(**KEYS)
+def tune(
+    settings: "Settings",
+    model: Model,
+    param: Params = None,
+    algorithm: Algorithm = "random",
+    trials: Trials = 20,
+    windows: Windows = 5,
+    target: Target = None,
+    lookback: Lookback = None,
+    horizon: Horizon = None,
+    steps: Steps = None,
+    register: Register = None,
+    resume: Resume = None,
+    top: Top = 10,
+    as_json: AsJson = False,
+    progress: Progress = True,
+) -> int:
+    """Search, keep the best model and report."""
+    from nt_ray.neural.choice import panel_of, recipe_of
+    from nt_ray.neural.model_names import checked_name
+    from nt_ray.neural.search import parse_model_space
+    from nt_ray.trader.data import load_bars
+
+    chosen = settings.neural.training
+    space = parse_model_space(recipe_of(chosen, model, {}, settings.seed), param or ())
+    if register is not None:
+        checked_name(register)
+    if resume is not None and not resume.is_dir():
+        raise BadInputError(f"--resume {str(resume)!r} is no folder. Give the folder of a search.")
+    wanted = {"algorithm": algorithm, "trials": trials, "windows": windows, "seed": settings.seed}
+    panel = panel_of(load_bars(settings.data), chosen)
+    summary = _run(settings, panel, space, wanted, resume, register, shown=progress and not as_json)
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        _show(summary, top)
+    return 0
+
+
+def _run(
+    settings: "Settings",
+    panel: "SeriesPanel",
+    space: "ModelSpace",
+    wanted: dict[str, Any],
+    resume: Path | None,
+    register: str | None,
+    *,
+    shown: bool,
+) -> dict[str, Any]:
+    from actors.environment import prepare
+
+    prepare(settings.ray.address)
+    from actors.cluster import connect, disconnect
+    from jobs.tune import Plan
+    from jobs.tune_model import GOAL, Search
+    from jobs.tune_model_display import searching
+    from nt_ray.backtest.search.result import EvaluationLog
+    from nt_ray.neural.bundle import save_bundle
+    from nt_ray.neural.device import on_threads
+    from nt_ray.neural.registry import open_registry
+    from nt_ray.reports.record import to_plain
+    from nt_ray.reports.sweep import write_sweep
+    from nt_ray.trader.run_folder import create_run_folder
+
+    plan = Plan(**wanted, goal=GOAL, training=space.base.steps)
+    search = Search.of(panel, space, plan)
+    name = space.base.model
+    folder = resume or create_run_folder(Path(settings.runs), f"tune-{name}", plan.seed)
+    log = EvaluationLog(folder, search.identity())
+    began = time.perf_counter()
+    ray = settings.ray
+    cluster = connect(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb)
+    try:
+        with searching(plan.trials * len(search.ends), shown=shown) as tell:
+            found = search.run(log, folder, tell)
+    finally:
+        if cluster.local:
+            disconnect()
+    # Sums depend on the number of threads in their last bits; workers have one.
+    with on_threads(1):
+        trained, values = search.best(found)
+    chosen = settings.neural.training
+    facts = {"data": settings.data.source, "target": chosen.target, "searched": dict(values), "candidates": plan.trials}
+    description = save_bundle(trained, folder / BUNDLE, config=facts)
+    frame = search.table(found)
+    frame.write_parquet(folder / CANDIDATES)
+    title = f"{name}: {plan.algorithm} search on {settings.data.source}"
+    write_sweep(frame, list(space.domains), folder / PAGE, title=title, metric="score")
+    facts = {
+        "model": name,
+        "algorithm": plan.algorithm,
+        "seed": plan.seed,
+        "data": settings.data.source,
+        "candidates": frame.height,
+        "evaluations": len(log.known),
+        "failed": int(frame["error"].is_not_null().sum()),
+        "best": {"values": dict(values), **description.lineage.metrics},
+        "table": frame.to_dicts(),
+        "seconds": round(time.perf_counter() - began, 3),
+        "folder": str(folder),
+        "bundle": str(folder / BUNDLE),
+        "page": str(folder / PAGE),
+    }
+    if register is not None:
+        facts["registered"] = f"{register}/{open_registry(settings.neural).register(folder / BUNDLE, register)}"
+    summary: dict[str, Any] = to_plain(facts)
+    (folder / SUMMARY).write_text(json.dumps(summary, indent=2), encoding="utf-8")
+    return summary
+
+
+def _show(summary: dict[str, Any], top: int) -> None:
+    from jobs.tune_model_display import print_search
+
+    print_search(summary, top)

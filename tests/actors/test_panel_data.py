@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from nt_ray.errors import MarketDataError
+from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.shards import open_shards, shard_of
+
+# Ray Data loads defaults that it announces to end; nothing here sets them.
+pytestmark = [
+    pytest.mark.usefixtures("ray_cluster"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.*"),
+]
+
+DAYS = [f"2026-01-{day:02d}" for day in range(1, 11)]
+
+
+def test_a_folder_of_csv_files_becomes_panels_of_the_workers(tmp_path: Path) -> None:
+    from actors.panel_data import lay_out
+
+    source, folder = tmp_path / "lake", tmp_path / "shards"
+    source.mkdir()
+    for s, name in enumerate(("KO", "PEP", "XOM", "GE")):
+        closes = [100.0 * s + d for d in range(10)]
+        pl.DataFrame({"time": DAYS, "close": closes, "volume": 1}).write_csv(source / f"{name}.csv")
+    shards = lay_out(source, folder, 2)
+    seen = {}
+    for rank in range(2):
+        panel = shards.panel(rank)
+        for name, values in zip(panel.names, panel.target, strict=True):
+            assert shard_of(name, 2) == rank
+            seen[name] = values.tolist()
+    assert seen == {n: [100.0 * s + d for d in range(10)] for s, n in enumerate(("KO", "PEP", "XOM", "GE"))}
+    assert panel.times[0] == np.datetime64("2026-01-01")
+    # What is finished is taken as it lies.
+    (source / "KO.csv").unlink()
+    assert lay_out(source, folder, 2) == shards
+
+
+def test_a_lake_of_long_parquet_files_is_read_by_its_columns_and_bad_ones_are_named(tmp_path: Path) -> None:
+    from actors.panel_data import Columns, lay_out
+
+    source = tmp_path / "lake" / "year=2026"
+    source.mkdir(parents=True)
+    rows = pl.DataFrame({"at": DAYS * 2, "who": ["a"] * 10 + ["b"] * 10, "price": np.arange(20.0)})
+    rows = rows.with_columns(pl.col("at").str.to_datetime(time_zone="America/New_York"))
+    rows[:15].write_parquet(source / "one.parquet")
+    rows[15:].write_parquet(source / "two.parquet")
+    shards = lay_out(tmp_path / "lake", tmp_path / "shards", 1, Columns("at", "who", "price"))
+    panel = shards.panel(0)
+    np.testing.assert_array_equal(panel.target, np.arange(20.0).reshape(2, 10))
+    assert panel.times[0] == np.datetime64("2026-01-01T05:00")
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(NeuralError, match="did you mean 'price'"):
+        lay_out(tmp_path / "lake", tmp_path / "other", 1, Columns("at", "who", "prise"))
+
+
+def test_what_is_not_a_number_is_refused_and_leaves_no_finished_shards(tmp_path: Path) -> None:
+    from actors.panel_data import lay_out
+
+    source = tmp_path / "lake"
+    source.mkdir()
+    (source / "KO.csv").write_text("time,close\n2026-01-01,1\n2026-01-02,inf\n")
+    with pytest.raises(NeuralError, match="Series 'KO' has a row at 2026-01-02"):
+        lay_out(source, tmp_path / "shards", 1)
+    assert open_shards(tmp_path / "shards") is None
+
+
+def test_a_folder_without_one_kind_of_file_is_refused(tmp_path: Path) -> None:
+    from actors.panel_data import lay_out
+
+    with pytest.raises(MarketDataError, match="holds no files"):
+        lay_out(tmp_path, tmp_path / "shards", 1)
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "b.parquet").touch()
+    with pytest.raises(MarketDataError, match="together"):
+        lay_out(tmp_path, tmp_path / "shards", 1)

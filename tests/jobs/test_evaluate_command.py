@@ -1,0 +1,99 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.cli import main
+
+DATA = ("--symbols", "KO,PEP", "--start", "2019-01-01")
+SMALL = (*DATA, "--lookback", "12", "--horizon", "3", "--steps", "30")
+
+Answer = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answer:
+    monkeypatch.chdir(tmp_path)
+
+    def ask(*arguments: str, code: int = 0) -> dict[str, Any]:
+        assert main([*arguments, "--json"]) == code, capsys.readouterr()
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    return ask
+
+
+def test_a_network_is_judged_beside_the_naive_rows_and_found_without_a_leak(answer: Answer) -> None:
+    found = answer("evaluate", "rlinear", *SMALL, "--target", "returns", "--seeds", "2", "--stride", "2")
+    assert [row["name"] for row in found["rows"]] == ["last value", "drift", "mean", "zero", "rlinear"]
+    assert found["reference"] == "zero"
+    assert isinstance(found["verdicts"]["rlinear"]["beats"], bool)
+    assert found["leaks"] == {"rlinear": []}
+    assert set(found["traded"]["rlinear"]) == {"forecast", "buy_and_hold", "turnover", "commissions", "bars"}
+    folder = Path(found["folder"])
+    assert json.loads((folder / "evaluation.json").read_text()) == found
+    assert "beats" in (folder / "evaluation.html").read_text()
+
+
+def test_people_see_the_table_and_the_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    quick = ("--seeds", "1", "--folds", "1", "--no-leaks", "--no-trade", "--no-progress")
+    assert main(["evaluate", "rlinear", "dlinear", *SMALL, *quick]) == 0
+    printed = capsys.readouterr().out
+    assert "rlinear beats the last value: " in printed
+    assert "dlinear beats the last value: " in printed
+    assert "90%" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("rlinear", "--refit", "never"), "bad_input", "fold, warm, once"),
+        (("rlinaer",), "neural", "did you mean"),
+        (("rlinear", "rlinear"), "neural", "not distinct"),
+        (("rlinear", "--horizon", "900"), "neural", "900"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(answer: Answer, arguments: tuple[str, ...], code: str, words: str) -> None:
+    error = answer("evaluate", *SMALL, *arguments, code=2)["error"]
+    assert error["code"] == code
+    assert words in error["message"]
+
+
+def test_a_trained_model_forecasts_by_its_folder_and_by_its_alias(answer: Answer) -> None:
+    trained = answer("train", "rlinear", *SMALL, "--register", "drinks")
+    by_folder = answer("forecast", trained["bundle"], *DATA, "--interval", "0.8")
+    assert answer("forecast", "drinks/1", *DATA, "--interval", "0.8") == by_folder | {"model": "drinks/1"}
+    assert by_folder["target"] == "close"
+    drink = by_folder["series"]["KO"]
+    low, high = drink["intervals"]["0.8"]["low"], drink["intervals"]["0.8"]["high"]
+    assert len(low) == len(drink["mean"]) == 3
+    assert np.all(np.array(low) < np.array(high))
+    few = answer("forecast", "drinks/1", *DATA, "--history", "2")
+    assert few["series"]["PEP"]["intervals"]["0.9"]["low"] == [None] * 3
+
+
+def test_a_forecast_is_shown_as_a_table(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    trained = answer("train", "rlinear", *SMALL)
+    assert main(["forecast", trained["bundle"], *DATA]) == 0
+    printed = capsys.readouterr().out
+    assert "90% interval" in printed
+    assert "+3" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("nothing",), "bad_input", "nothing@champion"),
+        (("nothing@champion",), "unknown_model", "nothing"),
+    ],
+)
+def test_an_unknown_model_is_named(answer: Answer, arguments: tuple[str, ...], code: str, words: str) -> None:
+    error = answer("forecast", *arguments, *DATA, code=2)["error"]
+    assert error["code"] == code
+    assert words in error["message"]
