@@ -1,0 +1,1 @@
+"""Forecasts over HTTP: the models of the registry behind Ray Serve."""

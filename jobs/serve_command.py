@@ -1,0 +1,64 @@
+"""`nt-ray serve`: parts of the platform behind an HTTP door. They run until they are interrupted."""
+
+import json
+import signal
+import threading
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from jobs.options import AsJson, by_file_and, command_group, help_text
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from nt_ray.config import Settings
+
+INFERENCE_HELP = help_text(
+    "Forecast over HTTP with the models of the registry: Open Inference Protocol v2 at /v2, and /forecast. It listens "
+    "on this machine alone by default, and asks nobody who they are. Ends at an interrupt.",
+    "nt-ray serve inference",
+    "nt-ray serve inference --port 9000 --set neural.inference.precision=bf16",
+    "nt-ray serve inference --set 'neural.inference.preload=[\"lstm\"]' --json",
+    'curl 127.0.0.1:8000/forecast -d \'{"model": "lstm", "target": [[1.0, 2.0, ...]], "levels": [0.1, 0.9]}\'',
+)
+
+Host: TypeAlias = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
+Port: TypeAlias = Annotated[str | None, typer.Option(metavar="N", help="Port to listen on.")]
+
+serve_app = command_group("Doors of the platform over HTTP.")
+
+
+@serve_app.command("inference", help=INFERENCE_HELP)
+@by_file_and(host="neural.inference.host", port="neural.inference.port")
+def inference(settings: "Settings", host: Host = None, port: Port = None, as_json: AsJson = False) -> None:
+    """Serve forecasts until interrupted."""
+    del host, port
+    from actors.environment import prepare
+
+    prepare(settings.ray.address)
+    from actors.cluster import connect, disconnect
+    from deployments.inference.application import check_free, start, stop
+
+    check_free(settings.neural.inference.host, settings.neural.inference.port)
+    ended = threading.Event()
+    connect(settings.ray.address, num_cpus=settings.ray.num_cpus, object_store_mb=settings.ray.object_store_mb)
+    try:
+        address = start(settings.neural)
+        _on_signals(ended)
+        if as_json:
+            typer.echo(json.dumps({"url": address, "registry": settings.neural.registry}))
+        else:
+            typer.echo(f"Models of {settings.neural.registry} answer at {address}/v2 and {address}/forecast.")
+        ended.wait()
+        stop()
+    finally:
+        disconnect()
+
+
+def _on_signals(ended: threading.Event) -> None:
+    def end(_: int, __: "FrameType | None") -> None:
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)

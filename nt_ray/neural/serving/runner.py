@@ -1,0 +1,44 @@
+"""Ways to run a network forward: in torch with 32 or 16 bits. All give outputs (B, H, K) of 32 bits."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nt_ray.neural.batch import Batch
+from nt_ray.neural.models.base import Forecaster
+
+
+class Runner(Protocol):
+    """One way to run a network."""
+
+    nbytes: int
+    """Bytes it holds beside the weights of the network in torch."""
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Outputs (B, H, K) on the host."""
+        ...
+
+
+class TorchRunner:
+    """A network in torch, its products of 16 bits (bf16) where wanted; for any number of threads."""
+
+    nbytes = 0
+
+    def __init__(self, network: Forecaster, *, bf16: bool = False) -> None:
+        self._network = network.eval()
+        self._bf16 = bf16
+        self._device = next((p.device for p in network.parameters()), torch.device("cpu"))
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Outputs (B, H, K) on the host."""
+        if self._device.type != "cpu":
+            batch = Batch(*(tensor.to(self._device) for tensor in batch))
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            outputs: Tensor = self._network(batch)
+        return outputs.float().cpu()
+
+
+def size_of(network: Forecaster) -> int:
+    """Bytes of the weights of a network."""
+    return sum(t.numel() * t.element_size() for t in (*network.parameters(), *network.buffers()))

@@ -1,0 +1,154 @@
+"""Windows that forecasts are asked for: look-backs in the units of their series, checked against a signature."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from nt_ray.neural.serving.problems import (
+    MissingValueError,
+    ShortSeriesError,
+    WrongDatatypeError,
+    WrongFrequencyError,
+    WrongInputsError,
+    WrongLevelsError,
+    WrongShapeError,
+)
+from nt_ray.neural.signature import Signature
+from nt_ray.types import FloatArray
+
+TARGET: Final = "target"
+KINDS: Final = (TARGET, "past", "future", "static")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowSet:
+    """B windows: target (B, L), past (B, L, P), future (B, L + H, F), static (B, Z), all float64 and finite.
+
+    `series` names the series of each window, where the model scales by series; else it is empty.
+    """
+
+    target: FloatArray
+    past: FloatArray
+    future: FloatArray
+    static: FloatArray
+    series: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def part(self, first: int, last: int) -> "WindowSet":
+        """Windows `first` to `last` (not included)."""
+        cut = slice(first, last)
+        return WindowSet(self.target[cut], self.past[cut], self.future[cut], self.static[cut], self.series[cut])
+
+
+def join(sets: Sequence[WindowSet]) -> WindowSet:
+    """Put windows of one model under each other."""
+    if len(sets) == 1:
+        return sets[0]
+    return WindowSet(
+        np.concatenate([one.target for one in sets]),
+        np.concatenate([one.past for one in sets]),
+        np.concatenate([one.future for one in sets]),
+        np.concatenate([one.static for one in sets]),
+        tuple(name for one in sets for name in one.series),
+    )
+
+
+def shapes(signature: Signature) -> dict[str, tuple[int, ...]]:
+    """Shape of one window of each input that a model takes."""
+    rows, ahead = signature.lookback, signature.lookback + signature.horizon
+    found: dict[str, tuple[int, ...]] = {TARGET: (rows,)}
+    if signature.past:
+        found["past"] = (rows, len(signature.past))
+    if signature.future:
+        found["future"] = (ahead, len(signature.future))
+    if signature.static:
+        found["static"] = (len(signature.static),)
+    return found
+
+
+def windows(
+    signature: Signature, given: Mapping[str, npt.NDArray[Any]], series: Sequence[str] = (), names: Sequence[str] = ()
+) -> WindowSet:
+    """Check tensors against a signature; `names` are the series whose scale the model knows, where it scales so."""
+    wanted = shapes(signature)
+    _same_inputs(wanted, given)
+    count = _count(given[TARGET])
+    arrays = {kind: _checked(kind, given[kind], (count, *shape)) for kind, shape in wanted.items()}
+    rows, ahead = signature.lookback, signature.lookback + signature.horizon
+    for kind, shape in (("past", (rows, 0)), ("future", (ahead, 0)), ("static", (0,))):
+        arrays.setdefault(kind, np.empty((count, *shape)))
+    target, past, future, static = (arrays[kind] for kind in KINDS)
+    return WindowSet(target, past, future, static, _series(count, series, names))
+
+
+def check_frequency(signature: Signature, frequency: str) -> None:
+    """Refuse rows of another spacing; an unknown one is taken at its word."""
+    if frequency and signature.frequency and frequency != signature.frequency:
+        raise WrongFrequencyError(
+            f"The model forecasts rows of {signature.frequency}, and these are {frequency} apart. "
+            f"Send rows of {signature.frequency}, or ask another model."
+        )
+
+
+def checked_levels(levels: Sequence[Any]) -> tuple[float, ...]:
+    """Read quantile levels, increasing in (0, 1)."""
+    try:
+        found = tuple(float(level) for level in levels)
+    except (TypeError, ValueError):
+        found = (float("nan"),)
+    if not all(0.0 < level < 1.0 for level in found) or list(found) != sorted(set(found)):
+        raise WrongLevelsError(
+            f"levels are {list(levels)}. Give numbers between 0 and 1, each once, the smallest first."
+        )
+    return found
+
+
+def _same_inputs(wanted: Mapping[str, object], given: Mapping[str, object]) -> None:
+    for name in given:
+        if name not in wanted:
+            raise WrongInputsError(f"The model has no input {name}. Its inputs: {', '.join(wanted)}.")
+    for name in wanted:
+        if name not in given:
+            raise WrongInputsError(f"The input {name} is missing. The model's inputs: {', '.join(wanted)}.")
+
+
+def _count(target: npt.NDArray[Any]) -> int:
+    if not target.ndim or not len(target):
+        raise WrongShapeError("The request holds no window. Send at least one.")
+    return len(target)
+
+
+def _checked(kind: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> FloatArray:
+    if values.dtype.kind != "f":
+        raise WrongDatatypeError(f"Input {kind} is of {values.dtype}. Send FP32 or FP64.")
+    if values.ndim == len(shape) > 1 and values.shape[1] < shape[1] and values.shape[2:] == shape[2:]:
+        raise ShortSeriesError(
+            f"Input {kind} has {values.shape[1]} rows a window, and the model needs {shape[1]}. Send as many."
+        )
+    if values.shape != shape:
+        raise WrongShapeError(f"Input {kind} has the shape {list(values.shape)}. Send {list(shape)}.")
+    if not np.isfinite(values).all():
+        place = [int(i) for i in np.argwhere(~np.isfinite(values))[0]]
+        raise MissingValueError(f"Input {kind} is {values[tuple(place)]} at {place}. Fill it, or leave the window out.")
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _series(count: int, series: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        # Each window is scaled by itself, so it does not matter whose it is.
+        return ()
+    if not series and len(names) == 1:
+        return (names[0],) * count
+    if len(series) != count:
+        raise WrongInputsError(
+            f"The model scales by series, and {len(series)} names came for {count} windows. Name the series of each."
+        )
+    for name in series:
+        if name not in names:
+            raise WrongInputsError(f"The model knows no series {name!r}. It was trained on {', '.join(names[:20])}.")
+    return tuple(series)
