@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test lint kernels bench chaos clean
+.PHONY: run test lint kernels bench bench-neural chaos clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test   set up, then lint and test everything (ARGS=... for pytest options)"
 	@echo "make lint   ruff, mypy --strict and the import contracts"
 	@echo "make bench  the benchmarks: order path, gate, swarm, main job, sweeps, event simulator, features"
+	@echo "make bench-neural  forecasters: long-horizon errors, intervals, GAN, training cost (ETT=ETTh1.csv EXCHANGE=exchange_rate.txt.gz)"
 	@echo "make chaos  1,000 kills of a trader with its journal in SQLite and 200 with it in PostgreSQL, and their audits"
 	@echo "make clean  remove the virtual environment and caches"
 
@@ -49,6 +50,15 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.event_simulator
 	$(BIN)/python -m benchmarks.features_latency
 	$(BIN)/python -m benchmarks.journal
+
+# The peer's row needs `sh benchmarks/neural_peer.sh` once, the GPU's a GPU; each says so where it has none.
+bench-neural: $(STAMP)
+	@test -n "$(ETT)" && test -n "$(EXCHANGE)" || { echo "Give the data: make bench-neural ETT=ETTh1.csv EXCHANGE=exchange_rate.txt.gz" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.neural_ltsf --ett "$(ETT)" --exchange "$(EXCHANGE)"
+	$(BIN)/python -m benchmarks.neural_intervals --ett "$(ETT)"
+	$(BIN)/python -m benchmarks.gan
+	$(BIN)/python -m benchmarks.neural_peer
+	$(BIN)/python -m benchmarks.neural_gpu
 
 chaos: $(STAMP)
 	$(BIN)/python -m benchmarks.chaos

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import typer
 from rich.console import Console
 
@@ -20,12 +19,10 @@ from actors.environment import prepare
 from jobs.progress import counting
 from nt_ray.config import Settings, to_toml
 from nt_ray.errors import StorageError
-from nt_ray.neural.bundle import save_bundle
 from nt_ray.neural.choice import label_of, workers_of
-from nt_ray.neural.drift_reference import FEWEST, reference_of
+from nt_ray.neural.keeping import keep
 from nt_ray.neural.panel import SeriesPanel
 from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.splits import split_of
 from nt_ray.neural.trained import Trained
 from nt_ray.reports.training_page import write_training
 from nt_ray.trader.files import SETTINGS, SUMMARY
@@ -103,7 +100,7 @@ def write(settings: Settings, panel: SeriesPanel, trained: Trained, folder: Path
         "trained_by": ROUTES[_route(settings)],
         "workers": settings.neural.training.workers,
     }
-    description = save_bundle(trained, folder / BUNDLE, config=facts, reference=_reference(panel, trained.recipe))
+    description = keep(trained, panel, folder / BUNDLE, facts)
     write_training(trained, facts, folder / PAGE)
     summary = {
         "model": trained.recipe.model,
@@ -143,14 +140,6 @@ def _folder(settings: Settings, label: str, *, fresh: bool) -> Path:
             f"The run folder {str(folder)!r} cannot be made ({error.strerror}). Give a writable folder with --runs."
         ) from error
     return folder
-
-
-def _reference(panel: SeriesPanel, recipe: Recipe) -> dict[str, Any]:
-    """What each series looked like over the training rows, for the drift monitor."""
-    rows = split_of(panel, recipe).train
-    known = dict(zip(panel.names, panel.target[:, :rows], strict=True))
-    kept = {name: values for name, values in known.items() if np.isfinite(values).sum() >= FEWEST}
-    return reference_of(kept).model_dump(mode="json")
 
 
 def _register(settings: Settings, folder: Path, name: str) -> str:

@@ -93,8 +93,8 @@ def _run(
     from jobs.tune_model import GOAL, Search
     from jobs.tune_model_display import searching
     from nt_ray.backtest.search.result import EvaluationLog
-    from nt_ray.neural.bundle import save_bundle
     from nt_ray.neural.device import on_threads
+    from nt_ray.neural.keeping import keep
     from nt_ray.neural.registry import open_registry
     from nt_ray.reports.record import to_plain
     from nt_ray.reports.sweep import write_sweep
@@ -119,7 +119,7 @@ def _run(
         trained, values = search.best(found)
     chosen = settings.neural.training
     facts = {"data": settings.data.source, "target": chosen.target, "searched": dict(values), "candidates": plan.trials}
-    description = save_bundle(trained, folder / BUNDLE, config=facts)
+    description = keep(trained, panel, folder / BUNDLE, facts)
     frame = search.table(found)
     frame.write_parquet(folder / CANDIDATES)
     title = f"{name}: {plan.algorithm} search on {settings.data.source}"

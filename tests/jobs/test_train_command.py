@@ -8,6 +8,7 @@ import pytest
 from jobs.cli import main
 from nt_ray.neural.bundle import load_bundle
 from nt_ray.neural.drift_reference import reference_in
+from nt_ray.neural.serving.reference import load_reference
 from nt_ray.neural.training_log import read_log
 
 SMALL = (
@@ -41,6 +42,10 @@ def test_a_training_leaves_a_model_a_page_and_a_summary_and_the_same_again_is_no
     described = json.loads((Path(first["bundle"]) / "model.json").read_text())
     assert set(reference_in(described, "here").inputs) == {"KO", "PEP"}
     assert described["lineage"]["config"]["target"] == "close"
+    assert described["lineage"]["config"]["trained_until"] == f"{first['end']}+00:00"
+    proof = load_reference(Path(first["bundle"]), trained)
+    assert proof is not None
+    assert len(proof.windows) > 0
     page = Path(first["page"]).read_text()
     assert "Training of dlinear" in page
     assert "validation" in page

@@ -1,0 +1,117 @@
+"""Rolling coverage of conformal intervals around the product's networks: ETTh1 and daily returns of the S&P 500.
+
+ETTh1: a network trained on the 12 months of the protocol forecasts every hour of the validation and test months; the
+intervals learn from its errors as they become known, and are judged on the test months. S&P 500: the index and its
+embedded stocks, walk-forward, the network trained anew every two years on all rows before; judged from two years after
+the first forecast. Printed are the coverage of all judged rows, and the least and the largest of any stretch of
+origins as long as named.
+
+    python -m benchmarks.neural_intervals [--ett ETTh1.csv] [--json]
+"""
+
+import argparse
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nt_ray.market.source import load_panel
+from nt_ray.neural.distributions import coverage, rolling_coverage
+from nt_ray.neural.evaluation import Plan, walk_forward
+from nt_ray.neural.intervals import interval_of
+from nt_ray.neural.ltsf import load_task
+from nt_ray.neural.method import Forecasts
+from nt_ray.neural.naive import truth_at
+from nt_ray.neural.network_method import Network
+from nt_ray.neural.panel import SeriesPanel
+from nt_ray.neural.recipe import Recipe
+
+SHARES = (0.8, 0.9)
+WITHIN = 0.02
+SOURCES = {"index": "sp500-index", "stocks": "sp500"}
+DAYS_2Y, DAYS_3Y, HOURS_30D = 504, 756, 720
+
+
+def judged(made: Forecasts, panel: SeriesPanel, first: int, stretch: int) -> dict[str, Any]:
+    """Coverage of the intervals from origin number `first` on."""
+    truth = truth_at(panel.target, made.origins, made.mean.shape[-1])
+    found: dict[str, Any] = {"origins": len(made.origins) - first, "stretch": stretch}
+    for share in SHARES:
+        bounds = interval_of(made, truth, share)
+        part = [values[:, first:] for values in (truth, bounds.low, bounds.high)]
+        covered, rolling = coverage(*part), rolling_coverage(*part, stretch)
+        if covered is None:
+            message = "There is no truth to judge the intervals by."
+            raise SystemExit(message)
+        found[f"{share:.0%}"] = {
+            "covered": covered,
+            "least": float(rolling.min()),
+            "largest": float(rolling.max()),
+            "met": abs(covered - share) <= WITHIN,
+            "rolling_met": bool(np.abs(rolling - share).max() <= WITHIN),
+        }
+    return found
+
+
+def ett(path: Path, horizon: int) -> dict[str, Any]:
+    """Hours of ETTh1."""
+    task = load_task(path, "ett-hour", "ETTh1")
+    recipe = Recipe(model="rlinear", lookback=336, horizon=horizon, scaling="none", batch=256, steps=800)
+    # The last tenth of the training months stops the network early; the protocol's validation months are left alone.
+    fitted = Network("rlinear", recipe).fit(task.fitting, 0, None)
+    origins = np.arange(task.split.train - 1, task.split.test - horizon, dtype=np.int64)
+    made = fitted.forecast(task.panel, origins)
+    return judged(made, task.panel, task.split.validation - task.split.train, 3 * HOURS_30D)
+
+
+def sp500(source: str) -> dict[str, Any]:
+    """Daily log returns of the index or of stocks."""
+    closes = load_panel(source)
+    returns = np.diff(np.log(closes.closes), axis=0).T
+    times = np.datetime64("1990-01-01", "us") + np.arange(returns.shape[1]) * np.timedelta64(1, "D")
+    panel = SeriesPanel(tuple(str(i) for i in range(len(returns))), times, np.ascontiguousarray(returns))
+    recipe = Recipe(model="lstm", parameters={"hidden": 16, "layers": 1}, lookback=60, horizon=5, batch=128, steps=200)
+    plan = Plan(train=5 * DAYS_2Y // 2, test=DAYS_2Y, anchored=True)
+    made = walk_forward(panel, Network("lstm", recipe), plan).forecasts[0]
+    return judged(made, panel, DAYS_2Y, DAYS_3Y)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ett", type=Path, help="ETTh1.csv; left out, the S&P 500 alone is measured")
+    parser.add_argument("--horizon", type=int, default=96, help="hours ahead on ETTh1")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    tasks: dict[str, Any] = {} if options.ett is None else {"ETTh1": lambda: ett(options.ett, options.horizon)}
+    tasks |= {f"S&P 500 {name}": partial(sp500, source) for name, source in SOURCES.items()}
+    result = {}
+    for name, call in tasks.items():
+        began = time.process_time()
+        result[name] = call() | {"cpu_s": round(time.process_time() - began, 1)}
+        if not options.json:
+            show(name, result[name])
+    if options.json:
+        print(json.dumps(result, indent=1))
+
+
+def show(name: str, row: dict[str, Any]) -> None:
+    """Print a row."""
+    print(f"{name}: {row['origins']:,} origins judged, {row['cpu_s']:.0f} CPU-s")
+    for share in SHARES:
+        cell = row[f"{share:.0%}"]
+        print(
+            f"  {share:.0%} intervals cover {cell['covered']:.1%} ({'within' if cell['met'] else 'NOT within'} "
+            f"{WITHIN:.0%}); any {row['stretch']:,} origins {cell['least']:.1%} to {cell['largest']:.1%} "
+            f"({'within' if cell['rolling_met'] else 'NOT within'})",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
