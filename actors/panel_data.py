@@ -1,7 +1,7 @@
 """From a lake of Parquet or CSV files to shards, with Ray Data: rows stream through the cluster and are never all held.
 
 Files are long (a column names the series) or hold one series each, named by the file. Each row goes to the shard of its
-series. The shards lie in a folder that all nodes reach (`nt_ray.neural.shards`), and are read there by the workers.
+series. The shards lie in a folder that all nodes reach (`nt_ray.neural.series.shards`); the workers read them there.
 """
 
 import shutil
@@ -18,9 +18,9 @@ import polars as pl
 import pyarrow as pa
 
 from nt_ray.errors import MarketDataError, StorageError
-from nt_ray.neural.panel import unknown
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.shards import PART, Shards, finish, open_shards, shard_of
+from nt_ray.neural.series.panel import unknown
+from nt_ray.neural.series.shards import PART, Shards, finish, open_shards, shard_of
 
 SUFFIXES: Final[Mapping[str, str]] = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv"}
 

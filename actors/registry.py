@@ -2,7 +2,7 @@
 
 It holds nothing: all state lies in the store, so it may die at any time and its successor answers the same; calls may
 be repeated. Files do not pass through it: whoever needs weights, or has new ones, opens the registry itself
-(`nt_ray.neural.registry.open_registry`), on the machine where they are.
+(`nt_ray.neural.registry.registry.open_registry`), on the machine where they are.
 """
 
 import os
@@ -15,11 +15,11 @@ import ray
 from actors.calls import settle
 from actors.cluster import NAMESPACE
 from nt_ray.config.sections import Neural
-from nt_ray.neural.aliases import Event
-from nt_ray.neural.drift import DEFAULT_LIMITS, Drift, Limits
-from nt_ray.neural.evidence import Evidence
-from nt_ray.neural.registry import Description, ModelSummary, open_registry
-from nt_ray.neural.retraining import Recent, RetrainPlan, drift_of, plan_retraining
+from nt_ray.neural.drift.drift import DEFAULT_LIMITS, Drift, Limits
+from nt_ray.neural.drift.retraining import Recent, RetrainPlan, drift_of, plan_retraining
+from nt_ray.neural.registry.aliases import Event
+from nt_ray.neural.registry.evidence import Evidence
+from nt_ray.neural.registry.registry import Description, ModelSummary, open_registry
 
 NAME = "registry/models"
 THREADS = 8

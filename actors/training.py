@@ -20,13 +20,13 @@ import ray  # isort: skip  after actors.cluster, which prepares its environment
 from ray.exceptions import RayError, RayTaskError
 
 from nt_ray.errors import NeuralTraderError, ServiceError
-from nt_ray.neural.durable import DEFAULT_PACE, OnStep, Pace, newest, train_durably
-from nt_ray.neural.panel import SeriesPanel
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.trained import Trained
-from nt_ray.neural.training import Progress, Training
-from nt_ray.neural.training_log import read_log
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.durable import DEFAULT_PACE, OnStep, Pace, newest, train_durably
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.trained import Trained
+from nt_ray.neural.training.training import Progress, Training
+from nt_ray.neural.training.training_log import read_log
 
 Route = Literal["process", "task", "lightning"]
 GROUP: Final = "workers"

@@ -21,13 +21,13 @@ from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare
 from ray.train.torch import get_device
 from torch import distributed
 
-from nt_ray.neural.durable import Clock, Pace
-from nt_ray.neural.module import TrainingModule
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.team import joined
-from nt_ray.neural.training import READ, Training
-from nt_ray.neural.training_log import TrainingLog
+from nt_ray.neural.training.durable import Clock, Pace
+from nt_ray.neural.training.module import TrainingModule
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.team import joined
+from nt_ray.neural.training.training import READ, Training
+from nt_ray.neural.training.training_log import TrainingLog
 
 
 def fit(panel: Any, recipe: Recipe, folder: Path, pace: Pace) -> str | None:

@@ -28,15 +28,15 @@ import numpy as np  # noqa: E402 (Ray reads its environment when it is imported)
 import torch  # noqa: E402
 
 from nt_ray.config.sections import Inference, Neural  # noqa: E402
-from nt_ray.neural.batch import Batch  # noqa: E402
-from nt_ray.neural.bundle import save_bundle  # noqa: E402
-from nt_ray.neural.panel import SeriesPanel  # noqa: E402
-from nt_ray.neural.predictor import Predictor  # noqa: E402
-from nt_ray.neural.recipe import Recipe  # noqa: E402
-from nt_ray.neural.registry import open_registry  # noqa: E402
+from nt_ray.neural.inference.bundle import save_bundle  # noqa: E402
+from nt_ray.neural.inference.predictor import Predictor  # noqa: E402
+from nt_ray.neural.registry.registry import open_registry  # noqa: E402
+from nt_ray.neural.series.batch import Batch  # noqa: E402
+from nt_ray.neural.series.panel import SeriesPanel  # noqa: E402
 from nt_ray.neural.serving.reference import reference_of, save_reference  # noqa: E402
-from nt_ray.neural.trained import Trained  # noqa: E402
-from nt_ray.neural.training import train  # noqa: E402
+from nt_ray.neural.training.recipe import Recipe  # noqa: E402
+from nt_ray.neural.training.trained import Trained  # noqa: E402
+from nt_ray.neural.training.training import train  # noqa: E402
 
 LOOKBACK, HORIZON, WINDOWS = 96, 24, 64
 LSTM = {"hidden": 128.0, "layers": 2.0, "shrink": 1.0, "dropout": 0.0}

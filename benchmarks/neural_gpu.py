@@ -24,11 +24,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Forecaster
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.training import Training
+from nt_ray.neural.series.batch import Batch
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.training import Training
 
 LOOKBACK, HORIZON = 96, 24
 NETWORKS: dict[str, dict[str, float]] = {

@@ -20,15 +20,15 @@ import numpy as np
 import torch
 
 from nt_ray.market.source import load_panel
-from nt_ray.neural.distributions import coverage, rolling_coverage
-from nt_ray.neural.evaluation import Plan, walk_forward
-from nt_ray.neural.intervals import interval_of
-from nt_ray.neural.ltsf import load_task
-from nt_ray.neural.method import Forecasts
-from nt_ray.neural.naive import truth_at
-from nt_ray.neural.network_method import Network
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.recipe import Recipe
+from nt_ray.neural.scoring.distributions import coverage, rolling_coverage
+from nt_ray.neural.scoring.evaluation import Plan, walk_forward
+from nt_ray.neural.scoring.intervals import interval_of
+from nt_ray.neural.scoring.ltsf import load_task
+from nt_ray.neural.scoring.method import Forecasts
+from nt_ray.neural.scoring.naive import truth_at
+from nt_ray.neural.scoring.network_method import Network
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.recipe import Recipe
 
 SHARES = (0.8, 0.9)
 WITHIN = 0.02

@@ -1,8 +1,8 @@
 """The long-horizon benchmark of the literature with the product's own networks and training loop, on one CPU core.
 
-ETTh1 and Exchange by the protocol of `nt_ray.neural.ltsf`: the whole test set in front, whole batches of 32 windows
-(what published tables score) beside it, and the row that repeats the last value under each. A row is the mean over
-seeds; each seed trains every member of an ensemble anew, so a figure is that of an ensemble of `members` networks, not
+ETTh1 and Exchange by the protocol of `nt_ray.neural.scoring.ltsf`: the whole test set in front, whole batches of 32
+windows (what published tables score) beside it, and the row that repeats the last value under each. A row is the mean
+over seeds; each seed trains every member of an ensemble anew, so a figure is that of an ensemble of `members` networks, not
 of one.
 
 What is forecast is the equal-weighted mean of linear networks (DLinear, NLinear, RLinear) at three look-backs, each
@@ -29,13 +29,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from nt_ray.neural.ltsf import HORIZONS, Task, TaskScore, load_task, repeat_score, score_task
-from nt_ray.neural.naive import repeat_last, truth_at
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.predictor import predict_windows
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.trained import Trained
-from nt_ray.neural.training import train
+from nt_ray.neural.inference.predictor import predict_windows
+from nt_ray.neural.scoring.ltsf import HORIZONS, Task, TaskScore, load_task, repeat_score, score_task
+from nt_ray.neural.scoring.naive import repeat_last, truth_at
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.trained import Trained
+from nt_ray.neural.training.training import train
 from nt_ray.types import FloatArray, IntArray
 
 MODELS = ("dlinear", "nlinear", "rlinear")

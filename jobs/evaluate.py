@@ -16,16 +16,16 @@ from nt_ray.backtest.research.splits import Split
 from nt_ray.config import Settings, to_toml
 from nt_ray.errors import BadInputError
 from nt_ray.market.bars import BarPanel
-from nt_ray.neural.choice import UNITS, panel_of, recipe_of
-from nt_ray.neural.device import on_threads
-from nt_ray.neural.evaluation import Plan, Refit, Walk, fold_origins
-from nt_ray.neural.leak import Leak, evaluated, find_leaks
-from nt_ray.neural.method import Fitted, Method
-from nt_ray.neural.network_method import Network
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.scoreboard import LEVELS, Board, Terms
-from nt_ray.neural.scoreboard import evaluate as score_all
-from nt_ray.neural.traded import trade
+from nt_ray.neural.scoring.evaluation import Plan, Refit, Walk, fold_origins
+from nt_ray.neural.scoring.leak import Leak, evaluated, find_leaks
+from nt_ray.neural.scoring.method import Fitted, Method
+from nt_ray.neural.scoring.network_method import Network
+from nt_ray.neural.scoring.scoreboard import LEVELS, Board, Terms
+from nt_ray.neural.scoring.scoreboard import evaluate as score_all
+from nt_ray.neural.scoring.traded import trade
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.choice import UNITS, panel_of, recipe_of
+from nt_ray.neural.training.device import on_threads
 from nt_ray.reports.forecast_page import ForecastRecord, write_forecasts
 from nt_ray.reports.record import to_plain
 from nt_ray.trader.data import load_bars

@@ -11,8 +11,8 @@ from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
-    from nt_ray.neural.ahead import Ahead
-    from nt_ray.neural.panel import SeriesPanel
+    from nt_ray.neural.inference.ahead import Ahead
+    from nt_ray.neural.series.panel import SeriesPanel
 
 FORECAST_HELP = help_text(
     "Forecast the bars after the last one with a registered model or the folder of one. Intervals are learned from "
@@ -36,9 +36,9 @@ def forecast(
     settings: "Settings", model: Which, interval: Interval = None, history: History = 300, as_json: AsJson = False
 ) -> None:
     """Forecast and print."""
-    from nt_ray.neural.ahead import forecast_ahead
-    from nt_ray.neural.bundle import describe_bundle, load_bundle
-    from nt_ray.neural.choice import panel_of
+    from nt_ray.neural.inference.ahead import forecast_ahead
+    from nt_ray.neural.inference.bundle import describe_bundle, load_bundle
+    from nt_ray.neural.training.choice import panel_of
     from nt_ray.trader.data import load_bars
 
     folder = _folder(settings, model)
@@ -53,7 +53,7 @@ def forecast(
 
 
 def _folder(settings: "Settings", model: str) -> Path:
-    from nt_ray.neural.registry import open_registry
+    from nt_ray.neural.registry.registry import open_registry
 
     if Path(model).is_dir():
         return Path(model)

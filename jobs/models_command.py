@@ -16,7 +16,7 @@ from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
-    from nt_ray.neural.registry import Registry
+    from nt_ray.neural.registry.registry import Registry
 
 FOUND = 1
 
@@ -141,7 +141,7 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Store a bundle as the next version."""
-    from nt_ray.neural.bundle import load_bundle
+    from nt_ray.neural.inference.bundle import load_bundle
 
     tags = dict(_pair("--tag", text) for text in tag or ())
     registry = _registry(settings)
@@ -163,7 +163,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Point an alias to a version."""
-    from nt_ray.neural.evidence import read_evidence
+    from nt_ray.neural.registry.evidence import read_evidence
 
     registry = _registry(settings)
     told = None if evidence is None else read_evidence(_content(evidence), str(evidence))
@@ -208,8 +208,8 @@ def drift(
 ) -> int:
     """Compare recent rows with training; exit code 1 where a retraining is due."""
     from jobs.recent_table import read_recent
-    from nt_ray.neural.model_names import reference
-    from nt_ray.neural.retraining import drift_of, plan_retraining, reference_of_version
+    from nt_ray.neural.drift.retraining import drift_of, plan_retraining, reference_of_version
+    from nt_ray.neural.registry.model_names import reference
 
     alias = reference(what).alias
     if ask and alias is None:
@@ -229,7 +229,7 @@ def drift(
 
 
 def _registry(settings: "Settings") -> "Registry":
-    from nt_ray.neural.registry import open_registry
+    from nt_ray.neural.registry.registry import open_registry
 
     return open_registry(settings.neural)
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from nt_ray.neural.aliases import Event
-    from nt_ray.neural.drift import Drift
-    from nt_ray.neural.registry import Description, ModelSummary
+    from nt_ray.neural.drift.drift import Drift
+    from nt_ray.neural.registry.aliases import Event
+    from nt_ray.neural.registry.registry import Description, ModelSummary
 
 
 def summary(model: "ModelSummary") -> dict[str, Any]:

@@ -11,7 +11,7 @@ import polars as pl
 from nt_ray.errors import BadInputError
 from nt_ray.market.files import read_table
 from nt_ray.market.tables import numbers
-from nt_ray.neural.retraining import Recent
+from nt_ray.neural.drift.retraining import Recent
 
 
 def read_recent(path: Path, inputs: Sequence[str], errors: str, covered: Mapping[float, str]) -> Recent:

@@ -19,16 +19,16 @@ from actors.environment import prepare
 from jobs.progress import counting
 from nt_ray.config import Settings, to_toml
 from nt_ray.errors import StorageError
-from nt_ray.neural.choice import label_of, workers_of
-from nt_ray.neural.keeping import keep
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.trained import Trained
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.serving.keeping import keep
+from nt_ray.neural.training.choice import label_of, workers_of
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.trained import Trained
 from nt_ray.reports.training_page import write_training
 from nt_ray.trader.files import SETTINGS, SUMMARY
 
 if TYPE_CHECKING:
-    from nt_ray.neural.durable import OnStep
+    from nt_ray.neural.training.durable import OnStep
 
 BUNDLE: Final = "model"
 PAGE: Final = "training.html"
@@ -67,7 +67,7 @@ def run(
 
 def train(settings: Settings, panel: SeriesPanel, recipe: Recipe, folder: Path, on_step: "OnStep | None") -> Trained:
     """Train as `[neural.training]` says, on Ray only where it has workers."""
-    from nt_ray.neural.durable import Pace, train_durably
+    from nt_ray.neural.training.durable import Pace, train_durably
 
     chosen = settings.neural.training
     pace = Pace(seconds=chosen.checkpoint_s)
@@ -143,7 +143,7 @@ def _folder(settings: Settings, label: str, *, fresh: bool) -> Path:
 
 
 def _register(settings: Settings, folder: Path, name: str) -> str:
-    from nt_ray.neural.registry import open_registry
+    from nt_ray.neural.registry.registry import open_registry
 
     return f"{name}/{open_registry(settings.neural).register(folder / BUNDLE, name)}"
 

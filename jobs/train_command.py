@@ -60,8 +60,8 @@ def train(
 ) -> int:
     """Train as the options, the environment and the file say."""
     from nt_ray.backtest.assignment import numbers
-    from nt_ray.neural.choice import panel_of, recipe_of
-    from nt_ray.neural.model_names import checked_name
+    from nt_ray.neural.registry.model_names import checked_name
+    from nt_ray.neural.training.choice import panel_of, recipe_of
     from nt_ray.trader.data import load_bars
 
     chosen = settings.neural.training

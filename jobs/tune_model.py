@@ -16,10 +16,10 @@ from jobs.tune import OnEvaluation, Plan, Recorder, conduct
 from jobs.tune_model_trial import ModelCandidate, ModelWork
 from jobs.tune_trial import RUNGS
 from nt_ray.backtest.search.result import EvaluationLog
-from nt_ray.neural.panel import SeriesPanel
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.search import FREE, ModelSpace, Stage, staged, trained_through
-from nt_ray.neural.trained import Trained
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.search import FREE, ModelSpace, Stage, staged, trained_through
+from nt_ray.neural.training.trained import Trained
 
 GOAL = "validation_loss"
 

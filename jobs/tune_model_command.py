@@ -14,8 +14,8 @@ from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
-    from nt_ray.neural.panel import SeriesPanel
-    from nt_ray.neural.search import ModelSpace
+    from nt_ray.neural.series.panel import SeriesPanel
+    from nt_ray.neural.training.search import ModelSpace
 
 TUNE_HELP = help_text(
     "Search a network's parameters and those of its training (lr, weight_decay, clip, batch, lookback) on Ray Tune by "
@@ -54,9 +54,9 @@ def tune(
     progress: Progress = True,
 ) -> int:
     """Search, keep the best model and report."""
-    from nt_ray.neural.choice import panel_of, recipe_of
-    from nt_ray.neural.model_names import checked_name
-    from nt_ray.neural.search import parse_model_space
+    from nt_ray.neural.registry.model_names import checked_name
+    from nt_ray.neural.training.choice import panel_of, recipe_of
+    from nt_ray.neural.training.search import parse_model_space
     from nt_ray.trader.data import load_bars
 
     chosen = settings.neural.training
@@ -93,9 +93,9 @@ def _run(
     from jobs.tune_model import GOAL, Search
     from jobs.tune_model_display import searching
     from nt_ray.backtest.search.result import EvaluationLog
-    from nt_ray.neural.device import on_threads
-    from nt_ray.neural.keeping import keep
-    from nt_ray.neural.registry import open_registry
+    from nt_ray.neural.registry.registry import open_registry
+    from nt_ray.neural.serving.keeping import keep
+    from nt_ray.neural.training.device import on_threads
     from nt_ray.reports.record import to_plain
     from nt_ray.reports.sweep import write_sweep
     from nt_ray.trader.run_folder import create_run_folder

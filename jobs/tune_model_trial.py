@@ -10,10 +10,10 @@ from ray import tune
 
 from jobs.tune_trial import RUNGS
 from nt_ray.backtest.search.result import Evaluation, Key, key_of
-from nt_ray.neural.panel import SeriesPanel
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.search import ModelSpace, Stage, changed, lineage, trained_through
-from nt_ray.neural.training import Training
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.search import ModelSpace, Stage, changed, lineage, trained_through
+from nt_ray.neural.training.training import Training
 
 WORST: Final = -1e30
 """Score of a candidate that could not be trained."""

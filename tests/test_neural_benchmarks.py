@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from benchmarks import neural_gpu, neural_intervals, neural_ltsf, neural_peer
-from nt_ray.neural.ltsf import Split, Task, repeat_score
-from nt_ray.neural.method import Forecasts
-from nt_ray.neural.panel import SeriesPanel
+from nt_ray.neural.scoring.ltsf import Split, Task, repeat_score
+from nt_ray.neural.scoring.method import Forecasts
+from nt_ray.neural.series.panel import SeriesPanel
 
 SETTING = neural_ltsf.Setting(
     split="shares",

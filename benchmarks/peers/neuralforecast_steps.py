@@ -3,7 +3,7 @@
 Prints CPU milliseconds of every step as JSON. Both loops train an instance of the peer's own class with squared error,
 Adam, each window scaled by its mean and deviation, and as many windows a step; validation, logs and checkpoints are
 off. A step of the peer is what lies between two ends of a batch, so its loader belongs to it, and the wrapping of the
-product's step in `nt_ray.neural.training.Training.advance` belongs to that. They take turns.
+product's step in `nt_ray.neural.training.training.Training.advance` belongs to that. They take turns.
 
 PYTHONPATH=. .venv-peers/neuralforecast/bin/python benchmarks/peers/neuralforecast_steps.py TASK_AS_JSON
 """
@@ -23,11 +23,11 @@ from neuralforecast.losses.pytorch import MSE
 from neuralforecast.models import LSTM, NHITS, DLinear, PatchTST
 from pytorch_lightning import Callback
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Forecaster, Shape
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.training import Training
+from nt_ray.neural.series.batch import Batch
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.training import Training
 
 LOOKBACK, HORIZON, SERIES_A_STEP, RATE = 96, 24, 32, 1e-3
 NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {

@@ -11,7 +11,7 @@ import torch
 from deployments.inference.batcher import Batcher
 from deployments.inference.metrics import Metrics
 from nt_ray.config.sections import Neural
-from nt_ray.neural.registry import open_registry
+from nt_ray.neural.registry.registry import open_registry
 from nt_ray.neural.serving import metadata, series, tensors
 from nt_ray.neural.serving.model import ServedModel
 from nt_ray.neural.serving.shelf import Shelf, Terms

@@ -15,10 +15,10 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from nt_ray.neural.batch import Batch, Truth
-from nt_ray.neural.heads import Head
+from nt_ray.neural.heads.heads import Head
 from nt_ray.neural.models.base import Forecaster, Shape
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch, Truth
 
 Rule = Literal["mean", "median"]
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from nt_ray.errors import ReportError
-from nt_ray.neural.distributions import pit_cells, rolling_coverage
-from nt_ray.neural.evaluation import Walk
-from nt_ray.neural.intervals import interval_of, quantiles_of
-from nt_ray.neural.method import Forecasts
-from nt_ray.neural.naive import truth_at
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.scoreboard import Board, Row, Terms, calibration_of
-from nt_ray.neural.significance import Figure as Scored
+from nt_ray.neural.scoring.distributions import pit_cells, rolling_coverage
+from nt_ray.neural.scoring.evaluation import Walk
+from nt_ray.neural.scoring.intervals import interval_of, quantiles_of
+from nt_ray.neural.scoring.method import Forecasts
+from nt_ray.neural.scoring.naive import truth_at
+from nt_ray.neural.scoring.scoreboard import Board, Row, Terms, calibration_of
+from nt_ray.neural.scoring.significance import Figure as Scored
+from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.reports.formats import UNDEFINED, day, label, number, percent, text
 from nt_ray.reports.page import pair, plot, render_page, section, write_page
 from nt_ray.reports.style import BENCHMARK, INK, LOSS, MUTED, PALETTE, STRATEGY, Figure, layout

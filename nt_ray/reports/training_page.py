@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nt_ray.neural.trained import Trained
+from nt_ray.neural.training.trained import Trained
 from nt_ray.reports.formats import number, text
 from nt_ray.reports.page import plot, render_page, section, write_page
 from nt_ray.reports.style import BENCHMARK, STRATEGY, Figure, layout

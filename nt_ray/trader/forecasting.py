@@ -23,7 +23,7 @@ from nt_ray.trader import files
 from nt_ray.types import FloatArray
 
 if TYPE_CHECKING:
-    from nt_ray.neural.recipe import Recipe
+    from nt_ray.neural.training.recipe import Recipe
 
 FIELD: Final = "forecast"
 CACHE: Final = ".forecasts"
@@ -69,8 +69,8 @@ def described(settings: Settings) -> str:
 
 def judge(panel: BarPanel, horizon: int, origin: str) -> dict[str, Any]:
     """Scores of the field beside naive forecasts as plain data; `origin` says where the field comes from."""
-    from nt_ray.neural.field_scores import score_field
     from nt_ray.neural.problems import NeuralError
+    from nt_ray.neural.scoring.field_scores import score_field
 
     try:
         found: dict[str, Any] = to_plain(score_field(panel, panel.field(FIELD), horizon).report())
@@ -99,7 +99,7 @@ def forecast_details(report: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def recipe_of(settings: Settings) -> "Recipe":
     """Recipe of the network that forecasts: all rows train, none validates, the scale is each fit's own."""
     from nt_ray.neural.models.registry import find
-    from nt_ray.neural.recipe import Recipe
+    from nt_ray.neural.training.recipe import Recipe
 
     plan = settings.neural.forecast
     return Recipe(
@@ -120,9 +120,9 @@ def recipe_of(settings: Settings) -> "Recipe":
 def _forecasts(settings: Settings, history: BarPanel, since: int, on_fit: OnFit | None) -> FloatArray:
     """Expected simple return over the horizon, (T, N); NaN where there is none, or in rows before `since`."""
     from nt_ray.neural.problems import NeuralError
-    from nt_ray.neural.rolling import Rolling, forecast_rolling
-    from nt_ray.neural.sources import from_bars
-    from nt_ray.neural.traded import expected_returns
+    from nt_ray.neural.scoring.rolling import Rolling, forecast_rolling
+    from nt_ray.neural.scoring.traded import expected_returns
+    from nt_ray.neural.series.sources import from_bars
     from nt_ray.trader.forecast_cache import ForecastCache, code_digest
 
     plan = settings.neural.forecast

@@ -6,7 +6,7 @@ import pytest
 
 from nt_ray.errors import MarketDataError
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.shards import open_shards, shard_of
+from nt_ray.neural.series.shards import open_shards, shard_of
 
 # Ray Data loads defaults that it announces to end; nothing here sets them.
 pytestmark = [

@@ -13,10 +13,10 @@ from safetensors.numpy import save_file
 from actors import registry as registry_actor
 from actors.calls import settle
 from nt_ray.config.sections import Neural
-from nt_ray.neural.drift_reference import reference_of
-from nt_ray.neural.registry import open_registry
-from nt_ray.neural.registry_problems import RefusedPromotionError
-from nt_ray.neural.retraining import Recent, RetrainPlan
+from nt_ray.neural.drift.drift_reference import reference_of
+from nt_ray.neural.drift.retraining import Recent, RetrainPlan
+from nt_ray.neural.registry.registry import open_registry
+from nt_ray.neural.registry.registry_problems import RefusedPromotionError
 
 
 @pytest.fixture

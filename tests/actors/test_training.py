@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from nt_ray.neural.durable import Pace, train_durably
-from nt_ray.neural.panel import SeriesPanel
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.trained import Trained
-from nt_ray.neural.training_log import read_log
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.durable import Pace, train_durably
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.trained import Trained
+from nt_ray.neural.training.training_log import read_log
 
 RECIPE = Recipe(
     model="rlinear", lookback=12, horizon=4, batch=16, steps=1000, lr=0.01,
@@ -31,8 +31,8 @@ MADE = """
 import sys
 from pathlib import Path
 import numpy as np
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.recipe import Recipe
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.recipe import Recipe
 held = np.load(sys.argv[1])
 panel = SeriesPanel(("a", "b", "c"), held["times"], held["target"])
 recipe = Recipe.model_validate_json(sys.argv[2])
@@ -41,8 +41,8 @@ folder = Path(sys.argv[3])
 
 ALONE = """
 import torch
-from nt_ray.neural.team import joined
-from nt_ray.neural.training import Training
+from nt_ray.neural.training.team import joined
+from nt_ray.neural.training.training import Training
 torch.set_num_threads(1)
 torch.distributed.init_process_group("gloo", init_method=f"file://{folder}.meet", rank=int(sys.argv[4]), world_size=2)
 run = Training(panel, recipe, team=joined())
@@ -57,7 +57,7 @@ from actors.environment import prepare
 prepare(sys.argv[4])
 from actors.cluster import connect
 from actors.training import Scaling, train_on_ray
-from nt_ray.neural.durable import Pace
+from nt_ray.neural.training.durable import Pace
 connect(sys.argv[4], num_cpus=None, object_store_mb=100)
 train_on_ray(panel, recipe, folder, Scaling(workers=(2, 2), pace=Pace(100, 0.0)))
 """
@@ -94,7 +94,7 @@ def weights(trained: Trained) -> dict[str, torch.Tensor]:
 
 
 def restored(panel: SeriesPanel, recipe: Recipe, folder: Path) -> Trained:
-    from nt_ray.neural.training import Training
+    from nt_ray.neural.training.training import Training
 
     run = Training(panel, recipe)
     run.load(folder)

@@ -16,14 +16,14 @@ import pytest
 
 from nt_ray.config.sections import Inference, Neural
 from nt_ray.errors import ServiceError
-from nt_ray.neural.bundle import save_bundle
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.predictor import Predictor
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.registry import Registry, open_registry
+from nt_ray.neural.inference.bundle import save_bundle
+from nt_ray.neural.inference.predictor import Predictor
+from nt_ray.neural.registry.registry import Registry, open_registry
+from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.reference import reference_of, save_reference
-from nt_ray.neural.trained import Trained
-from nt_ray.neural.training import train
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.trained import Trained
+from nt_ray.neural.training.training import train
 
 START = np.datetime64("2026-01-01", "us")
 LEVELS = (0.1, 0.5, 0.9)

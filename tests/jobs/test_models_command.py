@@ -10,11 +10,11 @@ import pytest
 
 from benchmarks.s3_server import REGION, new_bucket, s3_server
 from jobs.cli import main
-from nt_ray.neural.bundle import save_bundle
-from nt_ray.neural.drift_reference import reference_of
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.training import train
+from nt_ray.neural.drift.drift_reference import reference_of
+from nt_ray.neural.inference.bundle import save_bundle
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.training import train
 
 Answer = Callable[..., Any]
 EVIDENCE = {

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from jobs.cli import main
-from nt_ray.neural.bundle import load_bundle
-from nt_ray.neural.drift_reference import reference_in
+from nt_ray.neural.drift.drift_reference import reference_in
+from nt_ray.neural.inference.bundle import load_bundle
 from nt_ray.neural.serving.reference import load_reference
-from nt_ray.neural.training_log import read_log
+from nt_ray.neural.training.training_log import read_log
 
 SMALL = (
     "--symbols", "KO,PEP", "--start", "2020-01-01", "--lookback", "12", "--horizon", "3", "--steps", "60",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobs.cli import main
-from nt_ray.neural.bundle import load_bundle
+from nt_ray.neural.inference.bundle import load_bundle
 
 SMALL = (
     "--symbols", "KO,PEP", "--start", "2021-01-01", "--lookback", "12", "--horizon", "3", "--steps", "45",

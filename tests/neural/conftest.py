@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Forecaster
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.recipe import Recipe
+from nt_ray.neural.series.batch import Batch
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.recipe import Recipe
 
 START = np.datetime64("2026-01-01", "us")
 

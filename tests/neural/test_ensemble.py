@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from nt_ray.neural.batch import Batch, Truth
 from nt_ray.neural.ensemble import Ensemble, EnsembleHead
-from nt_ray.neural.heads import find_head
+from nt_ray.neural.heads.heads import find_head
 from nt_ray.neural.models.base import Forecaster, Shape
 from nt_ray.neural.models.registry import build
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch, Truth
 
 LEVELS = (0.1, 0.5, 0.9)
 HEADS = [find_head("quantile", LEVELS), find_head("student_t"), find_head("student_t"), find_head("quantile", LEVELS)]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from nt_ray.errors import ReportError
-from nt_ray.neural.evaluation import Plan
-from nt_ray.neural.method import Plain
-from nt_ray.neural.naive import historical_mean, truth_at
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.scoreboard import Terms, evaluate
+from nt_ray.neural.scoring.evaluation import Plan
+from nt_ray.neural.scoring.method import Plain
+from nt_ray.neural.scoring.naive import historical_mean, truth_at
+from nt_ray.neural.scoring.scoreboard import Terms, evaluate
+from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.reports.forecast_page import ForecastRecord, render_forecasts, write_forecasts
 from nt_ray.types import FloatArray, IntArray
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.training import train
+from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.training import train
 from nt_ray.reports.training_page import render_training, write_training
 
 

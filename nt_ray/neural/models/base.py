@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from nt_ray.neural.batch import Batch, Truth
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch, Truth
 from nt_ray.strategies.base import Parameter
 
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Forecaster, Model, Shape
 from nt_ray.neural.models.inputs import filled
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch
 from nt_ray.strategies.base import Parameter
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from nt_ray.neural.batch import Batch, is_complete
 from nt_ray.neural.models.base import Shape
+from nt_ray.neural.series.batch import Batch, is_complete
 
 
 def history_width(shape: Shape) -> int:

@@ -16,12 +16,12 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Model, Shape
 from nt_ray.neural.models.inputs import surroundings, surroundings_width
 from nt_ray.neural.models.perceptron import perceptron
 from nt_ray.neural.models.residual import Block, Part, ResidualStack
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch
 from nt_ray.strategies.base import Parameter
 
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Model, Shape
 from nt_ray.neural.models.perceptron import perceptron
 from nt_ray.neural.models.residual import Block, Part, ResidualStack
+from nt_ray.neural.series.batch import Batch
 from nt_ray.strategies.base import Parameter
 
 STACKS: Final = (1, 2, 3)

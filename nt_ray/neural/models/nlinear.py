@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Forecaster, Model, Shape
 from nt_ray.neural.models.inputs import filled
 from nt_ray.neural.models.reversible import raised
+from nt_ray.neural.series.batch import Batch
 
 
 class NLinear(Forecaster):

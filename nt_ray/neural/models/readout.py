@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Shape
+from nt_ray.neural.series.batch import Batch
 
 WIDTH = 32
 """Width in which the inputs of a future bar meet the context."""

@@ -6,10 +6,10 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Forecaster, Shape
 from nt_ray.neural.models.inputs import history, history_width
 from nt_ray.neural.models.readout import Readout
+from nt_ray.neural.series.batch import Batch
 from nt_ray.strategies.base import Parameter
 
 PARAMETERS: Final = (

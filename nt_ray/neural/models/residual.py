@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Forecaster, Shape
 from nt_ray.neural.models.inputs import filled
 from nt_ray.neural.models.reversible import raised
+from nt_ray.neural.series.batch import Batch
 
 
 class Part(NamedTuple):

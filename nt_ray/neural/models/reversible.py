@@ -11,7 +11,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from nt_ray.neural.batch import Scale
+from nt_ray.neural.series.batch import Scale
 
 EPSILON: Final = 1e-5
 """Added to the variance, so that a constant window divides by no zero."""

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Forecaster, Model, Shape
 from nt_ray.neural.models.causal import CausalConv
 from nt_ray.neural.models.inputs import history, history_width
 from nt_ray.neural.models.readout import Readout
+from nt_ray.neural.series.batch import Batch
 from nt_ray.strategies.base import Parameter
 
 

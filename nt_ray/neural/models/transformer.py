@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.attention import Layer
 from nt_ray.neural.models.base import Forecaster, Model, Shape
 from nt_ray.neural.models.inputs import filled, history, history_width
 from nt_ray.neural.models.readout import Readout
 from nt_ray.neural.models.reversible import normalised, restored
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch
 from nt_ray.strategies.base import Parameter
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from nt_ray.neural.onnx import OnnxRunner, export, quantise
+from nt_ray.neural.inference.onnx import OnnxRunner, export, quantise
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.serving.model import ServedModel
 from nt_ray.neural.serving.reference import Reference, load_reference
 from nt_ray.neural.serving.runner import Runner, TorchRunner
-from nt_ray.neural.trained import Trained
+from nt_ray.neural.training.trained import Trained
 
 Precision = Literal["fp32", "bf16", "int8"]
 BOUND: Final = 0.01

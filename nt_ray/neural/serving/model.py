@@ -12,14 +12,14 @@ from typing import Final
 import numpy as np
 import torch
 
-from nt_ray.neural.batch import Batch
-from nt_ray.neural.one_window import flat, is_flat, measure
-from nt_ray.neural.point import LOSSES
+from nt_ray.neural.heads.point import LOSSES
+from nt_ray.neural.inference.one_window import flat, is_flat, measure
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch
 from nt_ray.neural.serving.problems import ConstantSeriesError, WrongLevelsError
 from nt_ray.neural.serving.runner import Runner, TorchRunner, size_of
 from nt_ray.neural.serving.windows import WindowSet
-from nt_ray.neural.trained import Trained
+from nt_ray.neural.training.trained import Trained
 from nt_ray.types import FloatArray
 
 UNSCALED: Final = ("none", "fold")

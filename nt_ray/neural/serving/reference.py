@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import save_file
 
-from nt_ray.neural.folder import read_tensors
-from nt_ray.neural.panel import SeriesPanel
+from nt_ray.neural.inference.folder import read_tensors
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.windows import KINDS, WindowSet, windows
-from nt_ray.neural.trained import Trained
+from nt_ray.neural.training.trained import Trained
 from nt_ray.types import FloatArray
 
 FILE: Final = "reference.safetensors"

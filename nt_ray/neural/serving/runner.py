@@ -5,8 +5,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from nt_ray.neural.batch import Batch
 from nt_ray.neural.models.base import Forecaster
+from nt_ray.neural.series.batch import Batch
 
 
 class Runner(Protocol):

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from nt_ray.errors import NeuralTraderError
-from nt_ray.neural.bundle import load_bundle
-from nt_ray.neural.model_names import Reference, checked_alias, checked_name, checked_version
-from nt_ray.neural.registry import Registry
-from nt_ray.neural.registry_problems import UnknownAliasError, UnknownModelError, UnknownVersionError
+from nt_ray.neural.inference.bundle import load_bundle
+from nt_ray.neural.registry.model_names import Reference, checked_alias, checked_name, checked_version
+from nt_ray.neural.registry.registry import Registry
+from nt_ray.neural.registry.registry_problems import UnknownAliasError, UnknownModelError, UnknownVersionError
 from nt_ray.neural.serving.admission import BOUND, Precision, admit
 from nt_ray.neural.serving.cache import ByteCache, CacheState
 from nt_ray.neural.serving.knee import knee, measure

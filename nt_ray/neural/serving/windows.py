@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from nt_ray.neural.series.signature import Signature
 from nt_ray.neural.serving.problems import (
     MissingValueError,
     ShortSeriesError,
@@ -16,7 +17,6 @@ from nt_ray.neural.serving.problems import (
     WrongLevelsError,
     WrongShapeError,
 )
-from nt_ray.neural.signature import Signature
 from nt_ray.types import FloatArray
 
 TARGET: Final = "target"

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from nt_ray.neural.folder import match, read_tensors, read_text, write_folder
+from nt_ray.neural.inference.folder import match, read_tensors, read_text, write_folder
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.synthetic.draws import PATHS, noise
 from nt_ray.neural.synthetic.generator import Generator

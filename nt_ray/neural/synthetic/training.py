@@ -16,8 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nt_ray.neural.folder import match, read_tensors, read_text, write_folder
-from nt_ray.neural.optimiser import AdamW
+from nt_ray.neural.inference.folder import match, read_tensors, read_text, write_folder
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.synthetic.critic import Critic
 from nt_ray.neural.synthetic.dependence import curves
@@ -32,6 +31,7 @@ from nt_ray.neural.synthetic.losses import (
 )
 from nt_ray.neural.synthetic.preprocessing import Preprocessing
 from nt_ray.neural.synthetic.settings import GanSettings
+from nt_ray.neural.training.optimiser import AdamW
 from nt_ray.types import FloatArray
 
 FORMAT: Final = "nt-ray-gan-checkpoint/1"

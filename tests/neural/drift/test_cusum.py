@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nt_ray.neural.cusum import cusum, miss_ratios, normal_ratios
+from nt_ray.neural.drift.cusum import cusum, miss_ratios, normal_ratios
 from nt_ray.neural.problems import NeuralError
 
 

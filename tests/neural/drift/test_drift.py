@@ -4,10 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nt_ray.neural.drift import Limits, assess, coverage_drift, error_drift
-from nt_ray.neural.drift_reference import Reference, reference_in, reference_of
+from nt_ray.neural.drift.drift import Limits, assess, coverage_drift, error_drift
+from nt_ray.neural.drift.drift_reference import Reference, reference_in, reference_of
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.registry_problems import CorruptModelError
+from nt_ray.neural.registry.registry_problems import CorruptModelError
 
 Floats = npt.NDArray[np.float64]
 NO_FLOORS = {"least_index": 0.0, "least_shift": 0.0}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from nt_ray.neural.drift_statistics import (
+from nt_ray.neural.drift.drift_statistics import (
     adjusted,
     autocorrelation_time,
     kolmogorov_smirnov,

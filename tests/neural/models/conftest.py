@@ -3,8 +3,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from nt_ray.neural.batch import Batch, Truth
 from nt_ray.neural.models.base import Shape
+from nt_ray.neural.series.batch import Batch, Truth
 
 Windows = tuple[Batch, Truth]
 

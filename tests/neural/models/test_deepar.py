@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from nt_ray.neural.batch import Batch, Truth
-from nt_ray.neural.heads import find_head
+from nt_ray.neural.heads.heads import find_head
 from nt_ray.neural.models.base import Shape
 from nt_ray.neural.models.deepar import DeepAR
 from nt_ray.neural.models.registry import build
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch, Truth
 
 Make = Callable[..., tuple[Batch, Truth]]
 HEAD = find_head("student_t")

@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from nt_ray.neural.batch import Batch, Truth
-from nt_ray.neural.heads import Head, find_head
+from nt_ray.neural.heads.heads import Head, find_head
 from nt_ray.neural.models.base import Forecaster, Shape
 from nt_ray.neural.models.registry import NAMES, build, find
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch, Truth
 
 SMALL = {
     "lstm": {"hidden": 16, "layers": 2},

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from nt_ray.neural.batch import Batch, Truth
 from nt_ray.neural.models.base import Shape
 from nt_ray.neural.models.dlinear import moving_average
 from nt_ray.neural.models.registry import build
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch, Truth
 
 Make = Callable[..., tuple[Batch, Truth]]
 

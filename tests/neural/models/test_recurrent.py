@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from nt_ray.neural.batch import Batch, Truth
 from nt_ray.neural.models.base import Shape
 from nt_ray.neural.models.recurrent import widths
 from nt_ray.neural.models.registry import build
+from nt_ray.neural.series.batch import Batch, Truth
 from nt_ray.types import FloatArray
 
 Make = Callable[..., tuple[Batch, Truth]]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nt_ray.neural.heads import find_head
+from nt_ray.neural.heads.heads import find_head
 from nt_ray.neural.models.reversible import normalised, raised, restored
 
 

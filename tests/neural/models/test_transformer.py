@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from nt_ray.neural.batch import Batch, Truth
 from nt_ray.neural.models.attention import Attention
 from nt_ray.neural.models.base import Shape
 from nt_ray.neural.models.registry import build
 from nt_ray.neural.models.transformer import tokens
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch, Truth
 
 Make = Callable[..., tuple[Batch, Truth]]
 

@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from benchmarks.s3_server import REGION, new_bucket, s3_server
-from nt_ray.neural.evidence import Evidence
-from nt_ray.neural.registry import Registry
+from nt_ray.neural.registry.evidence import Evidence
+from nt_ray.neural.registry.registry import Registry
 from nt_ray.storage.objects import S3Access, open_objects
 
 TRAINED_UNTIL = datetime(2020, 6, 30, tzinfo=UTC)

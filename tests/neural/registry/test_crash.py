@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nt_ray.neural.registry import Registry
-from nt_ray.neural.registry_problems import UnknownModelError
+from nt_ray.neural.registry.registry import Registry
+from nt_ray.neural.registry.registry_problems import UnknownModelError
 from nt_ray.storage.objects import S3Access
 
 Bundle = Callable[..., Path]
@@ -20,7 +20,7 @@ Place = tuple[str, S3Access]
 START = """
 import sys, time
 from pathlib import Path
-from nt_ray.neural.registry import Registry
+from nt_ray.neural.registry.registry import Registry
 from nt_ray.storage import objects_folder, objects_s3
 from nt_ray.storage.objects import S3Access, open_objects
 url, endpoint, cache, *rest = sys.argv[1:]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from nt_ray.neural.evidence import Evidence
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.registry import Registry
-from nt_ray.neural.registry_problems import (
+from nt_ray.neural.registry.evidence import Evidence
+from nt_ray.neural.registry.registry import Registry
+from nt_ray.neural.registry.registry_problems import (
     CorruptModelError,
     ModelReferenceError,
     RefusedPromotionError,

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nt_ray.neural.bundle import save_bundle
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.recipe import Recipe
-from nt_ray.neural.registry import Registry
+from nt_ray.neural.inference.bundle import save_bundle
+from nt_ray.neural.registry.registry import Registry
+from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.reference import reference_of, save_reference
-from nt_ray.neural.trained import Trained
-from nt_ray.neural.training import train
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.trained import Trained
+from nt_ray.neural.training.training import train
 from nt_ray.storage.objects import S3Access, open_objects
 
 RECIPE = Recipe(model="rlinear", lookback=12, horizon=4, batch=16, steps=5, lr=0.01, validate_every=0)

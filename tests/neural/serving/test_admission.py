@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from nt_ray.neural.batch import Batch
-from nt_ray.neural.bundle import save_bundle
-from nt_ray.neural.onnx import OnnxRunner, export, quantise
-from nt_ray.neural.panel import SeriesPanel
+from nt_ray.neural.inference.bundle import save_bundle
+from nt_ray.neural.inference.onnx import OnnxRunner, export, quantise
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.batch import Batch
+from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.admission import Precision, admit, judge
 from nt_ray.neural.serving.model import ServedModel
 from nt_ray.neural.serving.reference import FILE, load_reference, reference_of, save_reference
-from nt_ray.neural.trained import Trained
+from nt_ray.neural.training.trained import Trained
 
 Make = Callable[..., Trained]
 SMALL = {"hidden": 8.0, "layers": 2.0}

@@ -4,13 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.predictor import Predictor
+from nt_ray.neural.inference.predictor import Predictor
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.model import ServedModel
 from nt_ray.neural.serving.reference import reference_of
 from nt_ray.neural.serving.windows import WindowSet, checked_levels, join, windows
-from nt_ray.neural.trained import Trained
+from nt_ray.neural.training.trained import Trained
 
 Make = Callable[..., Trained]
 LEVELS = (0.1, 0.5, 0.9)

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nt_ray.neural.panel import SeriesPanel
-from nt_ray.neural.predictor import Predictor
+from nt_ray.neural.inference.predictor import Predictor
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.model import ServedModel
 from nt_ray.neural.serving.series import from_arrow, from_json_text, to_arrow, to_json_text
-from nt_ray.neural.trained import Trained
+from nt_ray.neural.training.trained import Trained
 
 Make = Callable[..., Trained]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.registry import Registry
-from nt_ray.neural.registry_problems import UnknownAliasError, UnknownModelError, UnknownVersionError
+from nt_ray.neural.registry.registry import Registry
+from nt_ray.neural.registry.registry_problems import UnknownAliasError, UnknownModelError, UnknownVersionError
 from nt_ray.neural.serving.shelf import Shelf, Swap, Terms
 
 Register = Callable[..., int]

@@ -1,0 +1,1 @@
+"""Whether what a model meets is still what it was trained on."""

@@ -1,0 +1,1 @@
+"""Series, and the windows that are cut from them."""
