@@ -2,8 +2,8 @@
 
 ETTh1 and Exchange by the protocol of `nt_ray.neural.scoring.ltsf`: the whole test set in front, whole batches of 32
 windows (what published tables score) beside it, and the row that repeats the last value under each. A row is the mean
-over seeds; each seed trains every member of an ensemble anew, so a figure is that of an ensemble of `members` networks, not
-of one.
+over seeds; each seed trains every member of an ensemble anew, so a figure is that of an ensemble of `members` networks,
+not of one.
 
 What is forecast is the equal-weighted mean of linear networks (DLinear, NLinear, RLinear) at three look-backs, each
 stopped early on the validation rows. On ETTh1 nothing more is chosen; equal weights were kept after fitted ones had
