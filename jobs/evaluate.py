@@ -188,12 +188,14 @@ def _traded(settings: Settings, bars: BarPanel, walks: tuple[Walk, ...], board: 
 
 def _show(console: Console, board: Board, report: Mapping[str, Any]) -> None:
     names = [name for name in board.rows[0].figures if name in SHOWN]
-    table = Table(title=f"out of sample, {board.origins:,} origins; intervals of the figures are on the page")
+    title = f"out of sample, {board.origins:,} origins; intervals of the figures are on the page"
+    # Narrow, so that no figure is cut on a terminal of 80 columns.
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
     for name in ("", *names):
         table.add_column(name.replace("_", " "), justify="right" if name else "left")
     for row in board.rows:
         figures = (row.figures[name] for name in names)
-        table.add_row(row.name, *("–" if f is None else f"{f.value:.4g}" for f in figures))
+        table.add_row(row.name, *("–" if f is None else f"{f.value:.3g}".replace("e-0", "e-") for f in figures))
     console.print(table)
     for _, why in board.verdicts.values():
         console.print(why, soft_wrap=True)

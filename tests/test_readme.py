@@ -105,6 +105,16 @@ def test_the_session_at_a_venue_runs_from_its_first_line_to_its_last(
     assert order["client_order_id"] == "first"
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_forecaster_goes_from_training_to_a_forecast(capsys: pytest.CaptureFixture[str]) -> None:
+    (session,) = blocks("bash")
+    for command in session.splitlines():
+        assert cli.main(nt_ray(command)) == 0, (command, capsys.readouterr())
+    out = capsys.readouterr().out
+    assert "registered as drinks/1" in out
+    assert "dlinear beats the last price" in out
+
+
 @pytest.mark.parametrize("example", blocks("python"), ids=range(len(blocks("python"))))
 @pytest.mark.usefixtures("folder")
 def test_a_python_example_of_the_readme_runs(example: str, capsys: pytest.CaptureFixture[str]) -> None:
