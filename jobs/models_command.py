@@ -1,7 +1,7 @@
 """`nt-ray models`: registered models, their versions and aliases, promotion through the gate, and drift.
 
-Exit codes: 0, done; 1, drift was found, or a store could not be used; 2, what was asked for makes no sense or is
-refused.
+Exit codes: 0, done; 1, drift was found, the gate would refuse, or a store could not be used; 2, what was asked for
+makes no sense or is refused.
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from jobs.models_display import line, say_holder, show_drift, show_version, summary
-from jobs.options import AsJson, by_file, command_group, help_text
+from jobs.models_display import line, say_holder, show_drift, show_score, show_version, summary
+from jobs.options import AsJson, by_file, by_settings, command_group, help_text
 from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -46,6 +46,12 @@ PROMOTE_HELP = help_text(
     'evidence.json: {"metric": "mse", "version": 3, "score": 0.81, "naive": 0.95, "naive_name": "repeat",',
     '  "champion_version": 2, "champion": 0.84, "windows": 500,',
     '  "start": "2024-01-02T00:00:00Z", "end": "2024-06-28T00:00:00Z"}',
+)
+SCORE_HELP = help_text(
+    "Score a version on bars after all training, beside the champion and the naive forecast: the evidence for "
+    "`promote`. Exit code 1 where the gate would refuse it.",
+    "nt-ray models score lstm/3 --data prices/ --evidence evidence.json",
+    "nt-ray models score lstm@challenger --symbols KO,PEP --json",
 )
 ROLLBACK_HELP = help_text(
     "Point an alias back to the version it had before. Again goes further back.",
@@ -172,6 +178,37 @@ def promote(
     say_holder(manifest.name, alias, manifest.version, changed=event is not None, as_json=as_json)
 
 
+@models_app.command("score", help=SCORE_HELP)
+@by_settings()
+def score(
+    settings: "Settings",
+    what: Text,
+    alias: Alias = "champion",
+    evidence: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the evidence there.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Score a version on fresh data."""
+    from nt_ray.neural.registry.evidence import DEFAULT_GATE
+    from nt_ray.neural.registry.fresh_scores import contestants, score_fresh
+    from nt_ray.neural.series.sources import from_bars
+    from nt_ray.neural.training.choice import FIELDS
+    from nt_ray.trader.data import load_bars
+
+    candidate, holder = contestants(_registry(settings), what, alias)
+    target = candidate.target or settings.neural.training.target
+    panel = from_bars(load_bars(settings.data), FIELDS[target])
+    found = score_fresh(candidate, holder, panel, settings.data.source)
+    against = [*DEFAULT_GATE.objections(found, candidate.manifest, None if holder is None else holder.manifest)]
+    text = found.model_dump_json(indent=2)
+    if evidence is not None:
+        _write(evidence, text)
+    if as_json:
+        typer.echo(json.dumps({"evidence": json.loads(text), "objections": against}))
+    else:
+        show_score(found, against)
+    return FOUND if against else 0
+
+
 @models_app.command("rollback", help=ROLLBACK_HELP)
 @by_file
 def rollback(
@@ -232,6 +269,13 @@ def _registry(settings: "Settings") -> "Registry":
     from nt_ray.neural.registry.registry import open_registry
 
     return open_registry(settings.neural)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(f"--evidence {str(path)!r} cannot be written: {error.strerror}. Give another.") from error
 
 
 def _content(path: Path) -> bytes:

@@ -1,6 +1,7 @@
 """What `nt-ray models` prints: tables for people, JSON for programs."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -8,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from nt_ray.neural.drift.drift import Drift
     from nt_ray.neural.registry.aliases import Event
+    from nt_ray.neural.registry.evidence import Evidence
     from nt_ray.neural.registry.registry import Description, ModelSummary
 
 
@@ -41,6 +43,17 @@ def show_version(found: "Description", *, as_json: bool) -> None:
             typer.echo(f"  {title + ' ' + key:<28}{value if isinstance(value, str) else json.dumps(value)}")
     for path, file in manifest.files.items():
         typer.echo(f"  {path:<28}{file.size:>12,}  sha256 {file.sha256}")
+
+
+def show_score(found: "Evidence", against: Sequence[str]) -> None:
+    """Print scores on fresh data, and what the gate would say."""
+    typer.echo(f"{found.windows:,} windows from {found.start:%Y-%m-%d} to {found.end:%Y-%m-%d}: {found.metric}")
+    rows = [(f"version {found.version}", found.score), (f"{found.naive_name} forecast", found.naive)]
+    if found.champion is not None:
+        rows.append((f"champion, version {found.champion_version}", found.champion))
+    for name, score in rows:
+        typer.echo(f"  {name:<28}{score:>14.6g}")
+    typer.echo(f"The gate would refuse it: {'; '.join(against)}." if against else "The gate would let it pass.")
 
 
 def show_drift(found: "Drift", what: str) -> None:
