@@ -4,12 +4,14 @@ The head holds what Ray itself must not lose, and is never killed.
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import ray
 from ray.cluster_utils import Cluster
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.cluster import NAMESPACE
 
@@ -20,6 +22,15 @@ _SEEN_DEAD: Final = {
     "health_check_failure_threshold": 3,
 }
 _NODE: Final[dict[str, Any]] = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+
+
+HEARD_S: Final = 0.1
+
+
+@ray.remote(num_cpus=0)
+def _place() -> str:
+    """Id of the node that this runs on."""
+    return str(ray.get_runtime_context().get_node_id())
 
 
 class Nodes:
@@ -40,6 +51,10 @@ class Nodes:
         started = [self._cluster.add_node(wait=False, **_NODE) for _ in range(count)]
         self._cluster.wait_for_nodes()
         self._nodes.update((node.node_id, node) for node in started)
+        near = NodeAffinitySchedulingStrategy(self.ids[-1], soft=True)
+        while ray.get(_place.options(scheduling_strategy=near).remote()) != self.ids[-1]:
+            # The head places actors by what it has heard of other nodes, which takes it a moment.
+            time.sleep(HEARD_S)
         return self.ids[-1]
 
     def kill(self, node_id: str) -> None:

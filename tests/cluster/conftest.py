@@ -58,7 +58,8 @@ class Nodes:
         )
 
 
-@pytest.fixture(scope="package")
+# For one module: while it stands, whatever in this process uses Ray without having joined one would join it.
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Nodes]:
     import ray
     from ray.cluster_utils import Cluster

@@ -57,9 +57,11 @@ def test_a_killed_node_a_killed_host_and_a_killed_account_change_no_trade(three_
         folder = wait_for(lambda: next(iter(runs.glob("*swarm*")), None), driver)
         journal = folder / "journal-sim-east.sqlite"
         wait_for(lambda: entries(journal) > 300, driver)
-        kill_processes(three_nodes.nodes[1], "ray::AgentHost")
+        hosting = [node for node in three_nodes.nodes[1:] if processes(node, "ray::AgentHost")]
+        assert hosting, "no host of agents runs beside the head"
+        kill_processes(hosting[0], "ray::AgentHost")
         wait_for(lambda: entries(journal) > 900, driver)
-        three_nodes.cluster.remove_node(three_nodes.nodes[2], allow_graceful=False)
+        three_nodes.cluster.remove_node(hosting[-1], allow_graceful=False)
         wait_for(lambda: entries(journal) > 1800, driver)
         kill_processes(three_nodes.nodes[0], "ray::AccountActor")
         output, errors = driver.communicate(timeout=200)
@@ -126,10 +128,10 @@ def epochs(journal: Path) -> int:
     return int(query(journal, "SELECT max(epoch) FROM epochs")[0][0])
 
 
-def kill_processes(node, name: str) -> None:
-    """Kill -9 every worker process of a node that runs this actor."""
+def processes(node, name: str) -> list[int]:
+    """Ids of the worker processes of a node that run this actor."""
     raylet = node.all_processes["raylet"][0].process.pid
-    killed = 0
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes().decode(errors="replace")
@@ -137,9 +139,16 @@ def kill_processes(node, name: str) -> None:
         except (OSError, ValueError, IndexError):
             continue
         if command.startswith(name) and parent == raylet:
-            os.kill(int(process.name), signal.SIGKILL)
-            killed += 1
-    assert killed, f"no {name} runs on this node"
+            found.append(int(process.name))
+    return found
+
+
+def kill_processes(node, name: str) -> None:
+    """Kill -9 every worker process of a node that runs this actor."""
+    found = processes(node, name)
+    assert found, f"no {name} runs on this node"
+    for process in found:
+        os.kill(process, signal.SIGKILL)
 
 
 def assert_venue_and_journal_agree(folder: Path, account: str) -> None:
