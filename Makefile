@@ -59,6 +59,7 @@ bench-neural: $(STAMP)
 	$(BIN)/python -m benchmarks.gan
 	$(BIN)/python -m benchmarks.neural_peer
 	$(BIN)/python -m benchmarks.neural_gpu
+	$(BIN)/python -m benchmarks.inference
 
 chaos: $(STAMP)
 	$(BIN)/python -m benchmarks.chaos
