@@ -23,6 +23,7 @@ from nt_ray.brokers.simulated.tables import (
     MAINTENANCE_PPM,
     MARGINED,
     NEXT,
+    PARENT_ORDER,
     TAPE_TYPE,
     UNIT,
     Book,
@@ -64,12 +65,14 @@ def maintain(tape: Tape, book: Book, row: int) -> None:
             needed += share_of(abs(value_of(tape, book, row, c)), tape.terms[c, MAINTENANCE_PPM], MILLION)
     if not held or book.ledger[EQUITY] >= needed:
         return
-    for c in range(book.lots.shape[0]):
-        order = book.heads[c, 0]
-        while order >= 0:
-            if book.orders[order, STATUS] <= WORKING:
-                end(book, order, CANCELED, IN_LIQUIDATION)
-            order = book.orders[order, NEXT]
+    # Parents first, whatever their instrument: what has not begun ends with its parent.
+    for children in (False, True):
+        for c in range(book.lots.shape[0]):
+            order = book.heads[c, 0]
+            while order >= 0:
+                if book.orders[order, STATUS] <= WORKING and (children or book.orders[order, PARENT_ORDER] < 0):
+                    end(book, order, CANCELED, IN_LIQUIDATION)
+                order = book.orders[order, NEXT]
     for c in range(book.lots.shape[0]):
         if book.lots[c] != 0:
             order = blank(book, row, c, -book.lots[c], MARKET, GTC, row + 1)
