@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nt_ray.backtest.research.philox import generator
 from nt_ray.backtest.research.problems import ResearchError
+from nt_ray.philox import generator
 from nt_ray.types import FloatArray, IntArray
 
 STREAM = 1

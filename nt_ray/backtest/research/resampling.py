@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nt_ray.backtest.research.bootstrap import stationary_rows
-from nt_ray.backtest.research.philox import generator
 from nt_ray.backtest.research.problems import ResearchError
+from nt_ray.philox import generator
 from nt_ray.types import BoolArray, FloatArray, IntArray
 
 TRADES, BARS = 3, 4

@@ -17,10 +17,10 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from nt_ray.backtest.research.philox import generator
 from nt_ray.neural.heads.heads import Head
 from nt_ray.neural.models.base import Forecaster, Model, Shape
 from nt_ray.neural.series.batch import Batch, Truth
+from nt_ray.philox import generator
 from nt_ray.strategies.base import Parameter
 
 STREAM: Final = 30

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nt_ray.backtest.research.philox import generator
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.scoring.evaluation import Plan, fold_origins, walk_forward
 from nt_ray.neural.scoring.method import Fitted, Method
 from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.philox import generator
 from nt_ray.types import BoolArray, FloatArray, IntArray
 
 STREAM = 22

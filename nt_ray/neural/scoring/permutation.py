@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nt_ray.backtest.research.philox import generator
 from nt_ray.neural.scoring.cross_section import correlations, ranks
 from nt_ray.neural.scoring.scores import ScoreError
+from nt_ray.philox import generator
 from nt_ray.types import FloatArray
 
 STREAM = 21

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nt_ray.backtest.research.philox import generator
+from nt_ray.philox import generator
 from nt_ray.types import IntArray
 
 WEIGHTS: Final = 20

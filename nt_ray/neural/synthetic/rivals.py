@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nt_ray.backtest.research.bootstrap import stationary_rows
-from nt_ray.backtest.research.philox import generator
 from nt_ray.neural.problems import NeuralError
+from nt_ray.philox import generator
 from nt_ray.types import FloatArray
 
 GARCH, BLOCKS = 30, 31

@@ -1,0 +1,1 @@
+"""Optimisers: weights that are best under constraints, with proof."""
