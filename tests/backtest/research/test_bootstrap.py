@@ -86,5 +86,5 @@ def test_bad_arguments_are_refused() -> None:
         confidence_interval(series, mean, block=0.5)
     with pytest.raises(ResearchError, match="finite"):
         confidence_interval(np.array([np.nan]), mean)
-    with pytest.raises(ResearchError, match="seed"):
+    with pytest.raises(BadInputError, match="seed"):
         stationary_rows(5, 2.0, -1, 0)
