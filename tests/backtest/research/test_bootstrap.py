@@ -5,6 +5,7 @@ from scipy import stats
 from nt_ray.backtest.research.bootstrap import confidence_interval, optimal_block, stationary_rows
 from nt_ray.backtest.research.problems import ResearchError
 from nt_ray.backtest.research.superiority import bootstrap_variance
+from nt_ray.errors import BadInputError
 
 
 def mean(values: np.ndarray) -> float:
