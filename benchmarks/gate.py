@@ -14,8 +14,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from nt_ray.market.bars import Instrument
 from nt_ray.risk.gate import RiskGate, RiskLimits
+from nt_ray.risk.scenario_table import ScenarioTable
 from nt_ray.trader.books import Books
 from nt_ray.trading import events as e
 from nt_ray.trading.orders import Fill, OrderRequest, OrderType, Side
@@ -29,6 +32,7 @@ ALL_RULES = RiskLimits(
     max_reference_age_s=10,
     duplicate_window_s=1,
     max_heat=1,
+    max_var=1,
     restricted=frozenset({"X"}),
 )
 
@@ -51,6 +55,9 @@ def books() -> Books:
     found.now = NOW + timedelta(seconds=5)
     found.references.saw(dict.fromkeys((i.symbol for i in INSTRUMENTS), found.now), found.now)
     found.references.trade({i.symbol: Decimal(10_000_000) for i in INSTRUMENTS})
+    symbols = [i.symbol for i in INSTRUMENTS]
+    returns = np.random.default_rng(7).standard_normal((500, len(symbols))) * 0.02
+    found.references.scenarios = ScenarioTable(symbols, returns, 0.95)
     return found
 
 

@@ -18,6 +18,7 @@ from nt_ray.config.values import (
     Folder,
     Names,
     Number,
+    Parameters,
     Secret,
     SomeNames,
     Text,
@@ -203,9 +204,15 @@ class Risk(Section):
         description="Largest loss were every position stopped out, unprotected ones counting whole; unset allows any.",
     )
     restricted: Names = Field((), description="Symbols that may not be traded.")
-    var_confidence: Number = Field(
-        0.95, ge=0.5, lt=1, description="Confidence of value at risk and expected shortfall in reports."
+    max_var: Annotated[Number | None, Field(gt=0, le=100), Blank] = Field(
+        None,
+        description="Largest value at risk of an account over one bar (a day, where live), open orders at their worst; "
+        "unset allows any.",
     )
+    var_confidence: Number = Field(
+        0.95, gt=0.5, le=0.9999, description="Confidence of value at risk and expected shortfall, in reports and gate."
+    )
+    var_window: Whole = Field(500, ge=2, le=1_000_000, description="Past bars that are the scenarios of max_var.")
 
 
 class AccountSettings(Section):
@@ -314,6 +321,12 @@ class Training(Section):
     workers: Annotated[Text, Field(pattern=r"^\d{1,4}(:\d{1,4})?$")] = Field(
         "0", description="Workers on Ray, or their least and most number as 2:4; 0 trains in this process."
     )
+    shards: Whole = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Parts that the series are cut into, each held by one worker alone; 0 gives every worker all.",
+    )
     gpu: bool = Field(False, description="Train on GPUs, one for each worker.")
     threads: Whole = Field(
         1, ge=1, le=256, description="Threads of a training in this process; more than 1 pays for wide networks alone."
@@ -326,6 +339,9 @@ class Forecasting(Section):
     """The forecasts that a strategy trades where the data have no column `forecast`, trained as time goes on."""
 
     model: Text = Field("dlinear", description="Network, as in `nt-ray models kinds`.")
+    parameters: Parameters = Field(
+        default_factory=dict, description="Parameters of the network; those left out keep their defaults."
+    )
     lookback: Whole = Field(60, ge=1, le=10_000, description="Returns that a forecast looks back on.")
     horizon: Whole = Field(1, ge=1, le=252, description="Bars that a forecast looks ahead; the strategy's own horizon.")
     train_rows: Whole = Field(1260, ge=2, description="Bars before the first fit; until then there is no forecast.")
@@ -334,6 +350,9 @@ class Forecasting(Section):
     steps: Whole = Field(300, ge=1, description="Steps of training of each fit.")
     batch: Whole = Field(1024, ge=1, description="Windows of one step.")
     lr: Number = Field(0.005, gt=0, le=1, description="Highest learning rate; it falls along a cosine.")
+    cache_mb: Whole = Field(
+        256, ge=0, le=1_000_000, description="MB of forecasts that are kept beside the runs; the oldest in use go first."
+    )
 
 
 class Neural(Section):

@@ -46,7 +46,7 @@ class Line:
 class Exposure:
     """Exposure of an account over all symbols."""
 
-    __slots__ = ("gross", "heat", "lines", "longest", "shortest", "used")
+    __slots__ = ("gross", "heat", "lines", "longest", "shortest", "touched", "used")
 
     def __init__(self) -> None:
         self.lines: dict[str, Line] = {}
@@ -61,6 +61,8 @@ class Exposure:
 
         self.heat = ZERO
         """Loss at the marks were every position stopped out."""
+        self.touched: set[str] = set()
+        """Symbols whose line has changed since whoever follows them (`nt_ray.risk.tail_books`) last looked."""
 
     def line(self, symbol: str) -> Line:
         """Line of a symbol, made on first use."""
@@ -78,7 +80,7 @@ class Exposure:
         for symbol, price in marks.items():
             line = self.line(symbol)
             line.mark = price if price.is_finite() and price > 0 else None
-            self._refresh(line)
+            self._refresh(symbol, line)
 
     def open(self, symbol: str, sign: int, quantity: Decimal) -> None:
         """Count a quantity as open; a negative quantity takes it back."""
@@ -87,21 +89,22 @@ class Exposure:
             line.buys += quantity
         else:
             line.sells += quantity
-        self._refresh(line)
+        self._refresh(symbol, line)
 
     def move(self, symbol: str, position: Decimal) -> None:
         """Set the position of a symbol."""
         line = self.line(symbol)
         line.position = position
-        self._refresh(line)
+        self._refresh(symbol, line)
 
     def protect(self, symbol: str, stops: Iterable[Stop]) -> None:
         """Set the stop orders that work in a symbol."""
         line = self.line(symbol)
         line.stops = tuple(stops)
-        self._refresh(line)
+        self._refresh(symbol, line)
 
-    def _refresh(self, line: Line) -> None:
+    def _refresh(self, symbol: str, line: Line) -> None:
+        self.touched.add(symbol)
         mark = line.mark or ZERO
         position = line.position
         gross = line.worst(line.buys, line.sells) * mark

@@ -30,6 +30,7 @@ from nt_ray.risk.rules.size import (
     OrderNotional,
     OrderQuantity,
     PortfolioHeat,
+    PortfolioVar,
     PositionNotional,
     Totals,
     VolumeShare,
@@ -98,4 +99,6 @@ def _size(limits: RiskLimits) -> tuple[Rule, ...]:
     rules += [PositionNotional(limits), Concentration(limits), Totals(limits)]
     if limits.max_heat is not None:
         rules.append(PortfolioHeat(limits))
+    if limits.max_var is not None:
+        rules.append(PortfolioVar(limits))
     return tuple(rules)

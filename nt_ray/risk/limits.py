@@ -63,6 +63,12 @@ class RiskLimits:
     """Whether an order that would meet one of the same account is refused."""
     max_heat: Decimal | float | None = None
     """Fraction of equity: loss if every position is stopped out; unprotected ones count as a whole."""
+    max_var: Decimal | float | None = None
+    """Fraction of equity: worst-case value at risk of the account over the next period of its scenarios."""
+    var_confidence: Decimal | float = 0.95
+    """Confidence of that value at risk."""
+    var_window: int = 500
+    """Past periods that are its scenarios."""
     restricted: frozenset[str] = frozenset()
     """Symbols that may not be traded."""
 
@@ -102,7 +108,7 @@ _BOUNDS: Final = (
         "a fraction of equity above 0 and at most 100",
     ),
     (("max_daily_loss", "max_drawdown"), _TINY, 1, "a fraction above 0 and at most 1"),
-    (("max_volume_share", "max_heat", "price_collar"), _TINY, 100, "a fraction above 0 and at most 100"),
+    (("max_volume_share", "max_heat", "max_var", "price_collar"), _TINY, 100, "a fraction above 0 and at most 100"),
     (
         ("duplicate_window_s", "max_reference_age_s", "message_window_s", "execution_window_s"),
         0,
@@ -115,11 +121,14 @@ _BOUNDS: Final = (
         MOST - 1,
         f"a whole number from 1 to {MOST - 1}",
     ),
+    (("var_confidence",), Decimal("0.5") + _TINY, Decimal("0.9999"), "a confidence above 0.5 and at most 0.9999"),
+    (("var_window",), 2, 1_000_000, "a whole number from 2 to 1000000"),
 )
 """Names of limits, their lowest and highest value, and what they must be."""
 
-_COUNTS: Final = ("max_messages", "max_strategy_messages", "max_executions")
-_ABSENT: Final = (*_COUNTS, "max_order_quantity", "max_volume_share", "max_reference_age_s", "max_heat")
+_RATES: Final = ("max_messages", "max_strategy_messages", "max_executions")
+_COUNTS: Final = (*_RATES, "var_window")
+_ABSENT: Final = (*_RATES, "max_order_quantity", "max_volume_share", "max_reference_age_s", "max_heat", "max_var")
 """Limits that may be absent."""
 _SWITCHES: Final = ("self_trade", "daily_loss_by_hand")
 

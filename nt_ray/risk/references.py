@@ -1,4 +1,4 @@
-"""How old prices are and how much usually trades: what the gate holds an order's price and size against.
+"""How old prices are, how much usually trades, how prices move together: what the gate holds an order against.
 
 It lives outside the journal: after a restart nothing is known until prices come, so that whatever needs a fresh
 reference is refused until then.
@@ -9,16 +9,18 @@ from datetime import datetime
 from decimal import Decimal
 
 from nt_ray.errors import RiskError
+from nt_ray.risk.scenario_table import ScenarioTable
 
 
 class References:
-    """Time of the last price, and average daily volume in units of quantity, by symbol."""
+    """Time of the last price, and average daily volume in units of quantity, by symbol; scenarios of all together."""
 
-    __slots__ = ("seen", "volumes")
+    __slots__ = ("scenarios", "seen", "volumes")
 
     def __init__(self) -> None:
         self.seen: dict[str, datetime] = {}
         self.volumes: dict[str, Decimal] = {}
+        self.scenarios: ScenarioTable | None = None
 
     def saw(self, times: Mapping[str, datetime], now: datetime) -> None:
         """Note when prices of symbols were made: one from the future now, one older than what is known not at all."""

@@ -27,6 +27,7 @@ from nt_ray.market.bars import Instrument
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import Journal, MovedError
 from nt_ray.trader.account_view import AccountView
+from nt_ray.trader.background import Background
 from nt_ray.trader.books import Books
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.controls import Controls
@@ -198,13 +199,13 @@ class Account(AccountView):
         self,
         time: datetime,
         marks: Mapping[str, Decimal],
-        volumes: Mapping[str, Decimal] | None = None,
+        background: Background | None = None,
         made: Mapping[str, datetime] | None = None,
     ) -> AccountState:
         """Take in what the venue reports, mark at these prices, roll the day, watch the losses.
 
-        `marks` are prices known now, `made` when they were made where that was earlier, `volumes` average daily volumes
-        for the gate's limit on an order's share of them.
+        `marks` are prices known now, `made` when they were made where that was earlier, `background` the
+        market's past up to now, for limits that look at it.
         Safe to repeat: a time before the last mark brings no prices, an equal one no change.
         """
         inquiry = self.inquire(time)
@@ -212,7 +213,7 @@ class Account(AccountView):
             failed.callback(self.drop, inquiry)
             answers = self.ask(inquiry)
             failed.pop_all()
-        return self.take(inquiry, answers, time, marks, volumes, made)
+        return self.take(inquiry, answers, time, marks, background, made)
 
     def inquire(self, time: datetime) -> Inquiry:
         """Say what the venue has to be asked at a time; orders in doubt are in flight until `take` or `drop`."""
@@ -245,7 +246,7 @@ class Account(AccountView):
         answers: Answers,
         time: datetime,
         marks: Mapping[str, Decimal],
-        volumes: Mapping[str, Decimal] | None = None,
+        background: Background | None = None,
         made: Mapping[str, datetime] | None = None,
     ) -> AccountState:
         """Take the answers to an inquiry in, and prices of a time; the second half of `sync`."""
@@ -255,7 +256,8 @@ class Account(AccountView):
         # A time that has been marked already is being replayed: its prices are older than the books'.
         fresh = {} if books.marked_at is not None and time < books.marked_at else marks
         books.references.saw({symbol: (made or {}).get(symbol, now) for symbol in fresh}, now)
-        books.references.trade(volumes or {})
+        if background is not None:
+            background.put(books.references)
         lines = books.exposure.lines
         changed = {s: price for s, price in fresh.items() if s not in lines or lines[s].mark != price}
         if events or changed or self._unwritten or books.marked_at is None or time > books.marked_at:

@@ -4,13 +4,15 @@ Orders with real money need two consents: `live = true` in the settings and `liv
 command line. Without both a live host is not even connected to.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 from pydantic import SecretStr
 
 from nt_ray.brokers.alpaca.access import DATA, PAPER, AlpacaAccess, is_live
@@ -20,9 +22,11 @@ from nt_ray.config import Settings
 from nt_ray.config.venues import Venue
 from nt_ray.errors import ConfigError
 from nt_ray.market.bars import Instrument
+from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import Journal
 from nt_ray.storage.opening import in_schema, open_journal, opened
 from nt_ray.trader.account import Account
+from nt_ray.trader.background import Background, background, bars_needed, known_closes
 from nt_ray.trader.books import Books
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.planning import risk_limits
@@ -71,6 +75,19 @@ class Connection:
             return {}
         trades = self._data.latest_trades(symbols)
         return {s: Price(Decimal(repr(trade.price)).quantize(TICK), trade.time) for s, trade in trades.items()}
+
+    def past(self, symbols: Sequence[str], now: datetime, limits: RiskLimits) -> Background:
+        """Daily bars before today, as far as limits look back."""
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        # Seven days hold five bars or fewer; two weeks more cover what holidays take.
+        start = midnight - timedelta(days=math.ceil(bars_needed(limits) * 7 / 5) + 14)
+        bars = self._data.bars(symbols, "1Day", start, midnight - timedelta(seconds=1), "split")
+        rows = {time: row for row, time in enumerate(sorted({bar.time for of in bars.values() for bar in of}))}
+        closes, volumes = (np.full((len(rows), len(symbols)), np.nan) for _ in range(2))
+        for column, symbol in enumerate(symbols):
+            for bar in bars[symbol]:
+                closes[rows[bar.time], column], volumes[rows[bar.time], column] = bar.close, bar.volume
+        return background(symbols, known_closes(closes), volumes, limits)
 
     def close(self) -> None:
         """Let go of the venue."""

@@ -3,9 +3,9 @@
 One lock makes the account's one writer out of many threads. It is held while the gate decides, the journal is written
 and events are folded, never while the venue is asked: a cancel passes while another order waits for its answer. Orders
 that come together are journalled together (`nt_ray.trader.group_commit`), each is sent by its own caller, a batch in
-lanes (`nt_ray.trader.lanes`) where the venue allows that. A watcher
-takes in what the venue pushes, asks it regularly, marks prices and cancels what was stopped. Without fresh prices the
-gate lets only reductions pass, where `max_reference_age_s` says so. Opening it is the recovery.
+lanes (`nt_ray.trader.lanes`) where the venue allows that. A watcher takes in what the venue pushes, asks it regularly,
+marks prices and cancels what was stopped. Without fresh prices the gate lets only reductions pass, where
+`max_reference_age_s` says so. Opening it is the recovery.
 """
 
 import logging
@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -22,6 +22,7 @@ from nt_ray.errors import BadInputError, NeuralTraderError, ServiceError
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import MovedError
 from nt_ray.trader.account import AccountState, OrderReport
+from nt_ray.trader.background import Background, is_needed
 from nt_ray.trader.group_commit import GroupCommit
 from nt_ray.trader.health import Health, LiveStatus
 from nt_ray.trader.intake import Prepared, Unit
@@ -34,6 +35,9 @@ from nt_ray.trader.reports import report
 from nt_ray.trader.watcher import Pace, Watcher
 from nt_ray.trading import events as e
 from nt_ray.trading.orders import Fill, Order, OrderRequest
+
+LOOK_BACK_EVERY: Final = timedelta(hours=1)
+"""How often the market's past is read anew."""
 
 LANDING_S: Final = 60.0
 """How long somebody waits for an order in flight: longer than a venue is asked for its answer."""
@@ -64,6 +68,7 @@ class LiveAccount:
         self._syncing = threading.Lock()
         self._prepare = GroupCommit(self._changed, self._prepare_all)
         self._record = GroupCommit(self._changed, self._record_all)
+        self._looked_back: tuple[RiskLimits | None, datetime] = (None, self._clock())
         self._sender = Sender(self._send, self._venue.broker.capabilities().concurrency, self.name)
         self._watcher = Watcher(self.sync, self.hear, pace)
         self._watcher.step()
@@ -161,11 +166,12 @@ class LiveAccount:
                 answers = self._account.ask(inquiry)
                 failed.pop_all()
             prices, blind = self._prices()
+            past = self._past()
             with self._changed:
                 now = self._clock()
                 marks, made = marks_of(prices), times_of(prices)
                 state = self._write(
-                    lambda: self._account.take(inquiry, answers, now, marks, made=made), inquiry.doubtful
+                    lambda: self._account.take(inquiry, answers, now, marks, past, made), inquiry.doubtful
                 )
                 self._changed.notify_all()
         self._cancel_postponed()
@@ -326,6 +332,21 @@ class LiveAccount:
             return self._venue.prices(), ""
         except NeuralTraderError as error:
             return {}, str(error)
+
+    def _past(self) -> Background | None:
+        """The market's past, where limits ask for it and what is known of it is of other limits or old."""
+        limits, now = self._account.limits, self._clock()
+        known = self._looked_back
+        if self._venue.past is None or not is_needed(limits) or (known[0] == limits and now < known[1]):
+            return None
+        try:
+            found = self._venue.past(limits)
+        except NeuralTraderError as error:
+            # The watcher comes again. What is known stays; where nothing is, the limits refuse what opens a position.
+            _log.warning("%s: the market's past cannot be read: %s", self.name, error)
+            return None
+        self._looked_back = (limits, now + LOOK_BACK_EVERY)
+        return found
 
     def _cancel_postponed(self) -> None:
         """Cancel what the account has decided to; what is in flight comes again with the next look."""

@@ -21,21 +21,26 @@ from nt_ray.market.archive import open_panel
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.opening import open_journal
 from nt_ray.trader.account import Account
+from nt_ray.trader.background import Background
 from nt_ray.trader.connection import Connection
 from nt_ray.trader.price import Price
-from nt_ray.trader.replay_account import last_known_closes
+from nt_ray.trader.replay_account import last_known_closes, past_of
 
 Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedVenue:
-    """An account that has recovered, the venue it trades at, where prices come from, and how to let go of both."""
+    """An account that has recovered, the venue it trades at, where prices come from, and how to let go of both.
+
+    `past` gives what limits ask of the market's past; without it such limits refuse whatever opens a position.
+    """
 
     account: Account
     broker: Broker
     prices: Callable[[], Mapping[str, Price]]
     close: Callable[[], None]
+    past: Callable[[RiskLimits], Background] | None = None
 
 
 class LivePlan(Protocol):
@@ -78,7 +83,13 @@ class SettingsPlan:
             wanted = sorted({*self.symbols, *connection.broker.positions()})
             account = connection.open(wanted, clock, shared=True)
             failed.pop_all()
-        return OpenedVenue(account, connection.broker, lambda: connection.prices(wanted), connection.close)
+        return OpenedVenue(
+            account,
+            connection.broker,
+            lambda: connection.prices(wanted),
+            connection.close,
+            lambda limits: connection.past(wanted, clock(), limits),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +133,6 @@ class ExchangePlan:
             # The exchange stands at its bar, so whenever it is asked, the price is of that moment.
             return {i.symbol: Price(i.price(ticks), clock()) for i, ticks in row if ticks != UNKNOWN_PRICE}
 
-        return OpenedVenue(account, broker, prices, broker.close)
+        return OpenedVenue(
+            account, broker, prices, broker.close, lambda limits: past_of(panel, closes, exchange.cursor, limits)
+        )

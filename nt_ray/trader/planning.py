@@ -22,7 +22,7 @@ def sizing_params(settings: Settings) -> SizingParams:
 
 def risk_limits(settings: Settings) -> RiskLimits:
     """Limits of the gate from `[risk]`."""
-    limits = settings.risk.model_dump(exclude={"max_order_size", "max_position_size", "restricted", "var_confidence"})
+    limits = settings.risk.model_dump(exclude={"max_order_size", "max_position_size", "restricted"})
     return RiskLimits(
         max_order_notional=settings.risk.max_order_size,
         max_position_notional=settings.risk.max_position_size,

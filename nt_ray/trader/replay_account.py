@@ -5,12 +5,11 @@ Every call is safe to repeat: a row already replayed changes nothing, an order a
 the object can die at any instant and be built again from its folder.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -21,13 +20,11 @@ from nt_ray.market.bars import CLOSE, VOLUME, BarPanel, last_known
 from nt_ray.risk.gate import RiskLimits
 from nt_ray.storage.opening import in_schema, open_journal
 from nt_ray.trader.account import Account, AccountState, OrderReport
+from nt_ray.trader.background import Background, background, bars_needed, is_needed
 from nt_ray.trader.files import BARS
 from nt_ray.trading.lots import LotMethod
 from nt_ray.trading.orders import Fill, OrderRequest
 from nt_ray.types import IntArray
-
-AVERAGED: Final = 20
-"""Bars over which a volume is averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,6 @@ class ReplayAccount:
         self._panel = panel
         self._row = 0
         self._marks = last_known_closes(panel)
-        self._volumes = average_volumes(panel) if plan.limits.max_volume_share is not None else None
         self._venue = SimulatedExchange(plan.name, panel, plan.costs, plan.venue_path)
         self._account = Account(
             plan.name,
@@ -98,8 +94,9 @@ class ReplayAccount:
             for instrument, ticks in zip(self._panel.instruments, self._marks[row].tolist(), strict=True)
             if ticks != UNKNOWN_PRICE
         }
-        volumes = None if self._volumes is None else self._volumes(row)
-        self._account.sync(self._clock(), marks, volumes)
+        limits = self._account.limits
+        past = past_of(self._panel, self._marks, row, limits) if is_needed(limits) else None
+        self._account.sync(self._clock(), marks, past)
         return self._account.state()
 
     def submit(self, requests: Sequence[OrderRequest]) -> list[OrderReport]:
@@ -140,13 +137,9 @@ def last_known_closes(panel: BarPanel) -> IntArray:
     return last_known(panel.ticks()[:, :, CLOSE])
 
 
-def average_volumes(panel: BarPanel) -> Callable[[int], dict[str, Decimal]]:
-    """Return, for a row, the mean volume of each symbol over the last `AVERAGED` bars that have one."""
-
-    def at(row: int) -> dict[str, Decimal]:
-        volumes = panel.values[max(row + 1 - AVERAGED, 0) : row + 1, :, VOLUME]
-        known = np.isfinite(volumes)
-        sums, counts = np.where(known, volumes, 0.0).sum(axis=0), known.sum(axis=0)
-        return {s: Decimal(repr(float(sums[i] / counts[i]))) for i, s in enumerate(panel.symbols) if counts[i]}
-
-    return at
+def past_of(panel: BarPanel, marks: IntArray, row: int, limits: RiskLimits) -> Background:
+    """Past of the market up to a row, as far as limits look back; `marks` are the panel's `last_known_closes`."""
+    late = slice(max(row + 1 - bars_needed(limits), 0), row + 1)
+    # Ticks are as good as prices: only their ratios count.
+    closes = np.where(marks[late] == UNKNOWN_PRICE, np.nan, marks[late])
+    return background(panel.symbols, closes, panel.values[late, :, VOLUME], limits)

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nt_ray.market.bars import Instrument
@@ -13,6 +14,7 @@ from nt_ray.risk.gate import RiskGate, RiskLimits
 from nt_ray.risk.heat import protection
 from nt_ray.risk.references import References
 from nt_ray.risk.rules.base import Content, content
+from nt_ray.risk.scenario_table import ScenarioTable
 from nt_ray.trading.orders import Order, OrderRequest, OrderStatus, OrderType, Side
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -342,3 +344,48 @@ def test_an_order_by_notional_counts_as_the_lots_it_may_buy() -> None:
     # 1,001 at 50 may become 21 shares.
     assert verdict(request, View(), max_order_quantity=Decimal(20)) == "order_quantity"
     assert verdict(request, View(), max_order_quantity=Decimal(21)) is None
+
+
+def test_the_value_at_risk_of_the_account_is_limited_with_open_orders_at_their_worst() -> None:
+    # One scenario in ten loses a fifth in KO and gains a fifth in PEP; otherwise nothing moves.
+    returns = np.zeros((100, 2))
+    returns[::10] = (-0.2, 0.2)
+    view = View()
+    assert verdict(order(), view, max_var=0.1) == "portfolio_var"
+    view.references.scenarios = ScenarioTable(("KO", "PEP"), returns, 0.95)
+    # 1,000 shares at 50 may lose 10,000 of 100,000.
+    assert verdict(order("1000"), view, max_var=0.1) is None
+    assert verdict(order("1001"), view, max_var=0.1) == "portfolio_var"
+    # What is long in PEP hedges it.
+    view.exposure.move("PEP", Decimal(100))
+    assert verdict(order("1200"), view, max_var=0.1) is None
+    assert verdict(order("1201"), view, max_var=0.1) == "portfolio_var"
+    # Unless an open order may sell the hedge.
+    view.exposure.open("PEP", -1, Decimal(100))
+    assert verdict(order("1200"), view, max_var=0.1) is None
+    view.exposure.open("KO", 1, Decimal(600))
+    assert verdict(order("601"), view, max_var=0.1) == "portfolio_var"
+    # An order that only reduces passes whatever the figure is.
+    view.exposure.move("KO", Decimal(5000))
+    assert verdict(order("100", side=Side.SELL), view, max_var=0.1) is None
+
+
+def test_one_gate_follows_the_account_from_order_to_order() -> None:
+    returns = np.zeros((100, 2))
+    returns[::10] = (-0.2, 0.2)
+    view = View()
+    view.references.scenarios = ScenarioTable(("KO", "PEP"), returns, 0.95)
+    gate = RiskGate(RiskLimits(**(WIDE | {"max_var": 0.1})), INSTRUMENTS)
+    assert gate.check(order("600"), view) is None
+    view.exposure.move("KO", Decimal(600))
+    assert gate.check(order("400"), view) is None
+    denial = gate.check(order("401"), view)
+    assert denial is not None
+    assert (denial.rule, denial.limit, denial.value) == ("portfolio_var", "0.1", "0.1001")
+    # The books of an account that was opened anew are others.
+    assert gate.check(order("1000"), View(references=view.references)) is None
+    view.exposure.move("DARK", Decimal(1))
+    view.exposure.mark({"DARK": Decimal(1)})
+    refused = gate.check(order("1"), view)
+    assert refused is not None
+    assert "DARK" in refused.reason

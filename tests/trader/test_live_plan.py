@@ -53,3 +53,21 @@ def test_a_last_trade_of_long_ago_lets_only_reductions_pass(simulator: AlpacaSim
         assert account.submit([order("again", Side.BUY)])[0].status in (OrderStatus.ACCEPTED, OrderStatus.FILLED)
     finally:
         account.close()
+
+
+def test_limits_that_look_back_read_the_daily_bars_of_the_venue(simulator: AlpacaSimulator, tmp_path: Path) -> None:
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    # One day in ten loses a tenth, the next one wins it back; a million shares trade each day.
+    for day in range(60):
+        time, price = midnight - timedelta(days=60 - day), "90" if day % 10 == 0 else "100"
+        simulator.price("AAPL", price, time=time.isoformat(), size="1000000")
+    simulator.price("AAPL", "100", size="1000")
+    limits = {"risk.max_var": "0.01", "risk.var_window": "40", "risk.max_volume_share": "0.00015"}
+    account = LiveAccount(plan_of(simulator, tmp_path, **limits), watch=False)
+    try:
+        # A tenth of 100,000 may be held at a value at risk of a hundredth of it.
+        assert account.submit([order("fits", Side.BUY, 100)])[0].status.is_open
+        assert account.submit([order("beyond", Side.BUY, 10)])[0].rule == "portfolio_var"
+        assert account.submit([order("flood", Side.BUY, 151)])[0].rule == "volume_share"
+    finally:
+        account.close()

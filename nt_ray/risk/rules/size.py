@@ -7,6 +7,7 @@ from typing import ClassVar
 from nt_ray.risk.heat import at_risk, protection
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.risk.rules.base import Denial, Question, denial, plain
+from nt_ray.risk.tail_books import TailBooks
 
 
 class LossBreaker:
@@ -239,3 +240,45 @@ class PortfolioHeat:
         if heat <= self._limit * q.equity:
             return None
         return denial(self.name, self._limit, heat / q.equity, q.request, "portfolio heat as a share of equity")
+
+
+class PortfolioVar:
+    """Value at risk of the whole account over one period, open orders filled at their worst.
+
+    Positions are revalued in the scenarios of the references; a symbol without scenarios refuses whatever opens.
+    """
+
+    name: ClassVar[str] = "portfolio_var"
+
+    def __init__(self, limits: RiskLimits) -> None:
+        self._limit = limits.exact("max_var")
+        self._books: TailBooks | None = None
+
+    def check(self, q: Question) -> Denial | None:
+        """Compare the bound, then, where that is not enough to tell, the exact figure."""
+        table = q.view.references.scenarios
+        books = self._books
+        if books is None or books.table is not table or books.exposure is not q.exposure:
+            if table is None:
+                return self._unknown(q, q.request.symbol)
+            books = self._books = TailBooks(table, q.exposure)
+        else:
+            books.follow()
+        symbol = q.request.symbol
+        if books.unknown or symbol not in books.table.columns:
+            return self._unknown(q, min(books.unknown, default=symbol))
+        value, limit = q.sign * float(q.quantity * q.mark), float(self._limit * q.equity)
+        if books.bound(symbol, value) <= limit:
+            return None
+        var = books.var(symbol, value)
+        if var <= limit:
+            return None
+        what = f"worst-case value at risk ({books.table.confidence:g}) as a share of equity"
+        return denial(self.name, self._limit, Decimal(var) / q.equity, q.request, what)
+
+    def _unknown(self, q: Question, symbol: str) -> Denial:
+        sentence = (
+            f"{q.request.client_order_id}: no scenarios of {symbol} are known, so no value at risk can be limited. "
+            "Give past prices of it, or unset max_var."
+        )
+        return Denial(self.name, plain(self._limit), "unknown", sentence)

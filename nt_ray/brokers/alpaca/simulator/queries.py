@@ -16,6 +16,11 @@ _Query = Mapping[str, str]
 _MOST_ORDERS: Final = 500
 _USUAL_ORDERS: Final = 50
 _MOST_ACTIVITIES: Final = 100
+_SPANS: Final = {
+    "1Min": {"second": 0, "microsecond": 0},
+    "1Day": {"hour": 0, "minute": 0, "second": 0, "microsecond": 0},
+}
+"""By time frame, what of a time its bar begins with."""
 _BY_CLIENT_ID: Final = "/v2/orders:by_client_order_id"
 
 
@@ -131,12 +136,15 @@ def _trade(quote: Quote) -> Json:
 
 
 def _bars(state: State, query: _Query) -> Json:
-    """Bars of one minute, made of the prices that were posted."""
+    """Bars of one minute or of one day, made of the prices that were posted."""
     start, end = given_time(query, "start"), given_time(query, "end")
+    beginning = _SPANS.get(query.get("timeframe", "1Min"))
+    if beginning is None:
+        raise invalid(f"invalid timeframe {query['timeframe']!r}: simulated are {', '.join(_SPANS)}")
     rows = [
         (symbol, bar)
         for symbol in sorted(query.get("symbols", "").split(","))
-        for bar in _minutes(state.prints.get(symbol, ()))
+        for bar in _made(state.prints.get(symbol, ()), beginning)
         if (start is None or bar["t"] >= stamp(start)) and (end is None or bar["t"] <= stamp(end))
     ]
     first = int(query.get("page_token") or 0)
@@ -147,10 +155,10 @@ def _bars(state: State, query: _Query) -> Json:
     return {"bars": bars, "next_page_token": str(last) if last < len(rows) else None}
 
 
-def _minutes(prints: Any) -> list[Json]:
+def _made(prints: Any, beginning: Mapping[str, int]) -> list[Json]:
     bars: dict[str, Json] = {}
     for time, price, size in prints:
-        key, value = stamp(time.replace(second=0, microsecond=0)), float(price)
+        key, value = stamp(time.replace(**beginning)), float(price)
         bar = bars.setdefault(
             key, {"t": key, "o": value, "h": value, "l": value, "c": value, "v": 0, "n": 0, "vw": value}
         )

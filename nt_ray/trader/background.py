@@ -1,0 +1,87 @@
+"""What the gate knows of the market's past: average volumes, and how prices moved together.
+
+Made from history that ends where the account stands, never beyond. It is worked out only where a limit asks for it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+
+from nt_ray.risk.limits import RiskLimits
+from nt_ray.risk.references import References
+from nt_ray.risk.scenario_table import ScenarioTable, past_returns
+from nt_ray.types import FloatArray
+
+AVERAGED: Final = 20
+"""Bars over which a volume is averaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Average volumes in units of quantity by symbol, and scenarios of the symbols that have prices for all of them."""
+
+    volumes: Mapping[str, Decimal] = field(default_factory=dict)
+    scenarios: ScenarioTable | None = None
+
+    def put(self, references: References) -> None:
+        """Let the gate see it."""
+        references.trade(self.volumes)
+        references.scenarios = self.scenarios
+
+
+def is_needed(limits: RiskLimits) -> bool:
+    """Whether a limit asks for the market's past."""
+    return limits.max_volume_share is not None or limits.max_var is not None
+
+
+def bars_needed(limits: RiskLimits) -> int:
+    """How many bars of the past the limits look at."""
+    return max(AVERAGED, limits.var_window + 1 if limits.max_var is not None else 0)
+
+
+def background(symbols: Sequence[str], closes: FloatArray, volumes: FloatArray, limits: RiskLimits) -> Background:
+    """Work out what limits ask for.
+
+    Parameters
+    ----------
+    symbols
+        N names.
+    closes
+        (T, N) known closes up to now, gaps filled with the close before; NaN before the first.
+    volumes
+        (T, N) traded quantity; NaN where unknown.
+    limits
+        Which limits are in force, and over how many bars they look.
+    """
+    averages = _averages(symbols, volumes) if limits.max_volume_share is not None else {}
+    return Background(averages, _scenarios(symbols, closes, limits) if limits.max_var is not None else None)
+
+
+def known_closes(closes: FloatArray) -> FloatArray:
+    """Closes (T, N) with each gap filled with the close before; NaN stays before the first."""
+    rows = np.maximum.accumulate(np.where(np.isfinite(closes), np.arange(len(closes))[:, None], 0), axis=0)
+    found: FloatArray = np.take_along_axis(closes, rows, axis=0)
+    return found
+
+
+def _averages(symbols: Sequence[str], volumes: FloatArray) -> dict[str, Decimal]:
+    """Mean volume of each symbol over the last bars that have one."""
+    late = volumes[-AVERAGED:]
+    known = np.isfinite(late)
+    sums, counts = np.where(known, late, 0.0).sum(axis=0), known.sum(axis=0)
+    return {s: Decimal(repr(float(sums[i] / counts[i]))) for i, s in enumerate(symbols) if counts[i]}
+
+
+def _scenarios(symbols: Sequence[str], closes: FloatArray, limits: RiskLimits) -> ScenarioTable | None:
+    """Past returns of the symbols that have a price throughout the window; None where the past is too short."""
+    confidence = float(limits.var_confidence)
+    window = closes[-(limits.var_window + 1) :]
+    columns = np.flatnonzero(np.isfinite(window).all(axis=0)).tolist()
+    if not columns or len(window) <= math.ceil(1.0 / (1.0 - confidence) - 1e-9):
+        return None
+    returns = past_returns(window[:, columns], limits.var_window)
+    return ScenarioTable([symbols[column] for column in columns], returns, confidence)
