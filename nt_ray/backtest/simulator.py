@@ -23,7 +23,8 @@ from nt_ray.brokers.simulated import matching
 from nt_ray.brokers.simulated.matching import UNKNOWN_PRICE, Costs
 from nt_ray.errors import BadInputError, StrategyError
 from nt_ray.market.bars import CLOSE, VOLUME, BarPanel, last_known
-from nt_ray.portfolio.sizing import SizingParams, target_lots, volatility_path
+from nt_ray.portfolio.allocation import Allocator
+from nt_ray.portfolio.sizing import SizingParams, as_weights, target_lots, volatility_path
 from nt_ray.strategies.base import STEP_TYPE, Strategy
 from nt_ray.strategies.fault import find_fault, located
 from nt_ray.strategies.inputs import input_values
@@ -124,6 +125,7 @@ def backtest(
     sizing: SizingParams,
     costs: Costs,
     initial_cash: Decimal,
+    allocator: Allocator | None = None,
 ) -> BacktestResult:
     """Run a strategy over a panel.
 
@@ -141,6 +143,8 @@ def backtest(
         How decisions become positions, and what trading costs.
     initial_cash
         Units of currency, a whole number of quanta.
+    allocator
+        Makes weights of all decisions of a bar; without one, or its caps apart, `sizing` alone does.
 
     Returns
     -------
@@ -160,13 +164,20 @@ def backtest(
     equity, balance = np.zeros(len(panel), dtype=np.int64), np.zeros(len(panel), dtype=np.int64)
     positions = np.zeros(tape.closes.shape, dtype=np.int64)
     failure = np.zeros(4)
+    decided = np.full(tape.closes.shape, np.nan)
+    values, states = input_values(strategy, panel), np.zeros((len(groups), strategy.state_size(params)))
     with located(lambda: find_fault(strategy, params, panel, groups.tolist())):
-        executions = _simulate(
-            strategy.step, params, np.zeros((len(groups), strategy.state_size(params))), groups,
-            input_values(strategy, panel), tape.ticks, tape.marks(), tape.volumes, tape.closes, volatility,
-            tape.close_only, tape.units, tape.lot_sizes, tape.costs, sizing.vector(), cash,
-            equity, balance, positions, failure,
-        )  # fmt: skip
+        _decide_all(strategy.step, params, states, groups, values, decided, failure)
+    # Up to and with the bar of a fault: equity may have become too large before it.
+    bars = len(panel) if failure[0] == 0.0 else int(failure[1]) + 1
+    if allocator is not None:
+        sizing = as_weights(sizing)
+        for row in range(bars):
+            decided[row] = allocator.weights(row, decided[row])
+    executions = _simulate(
+        decided, bars, tape.ticks, tape.marks(), tape.volumes, tape.closes, volatility, tape.close_only, tape.units,
+        tape.lot_sizes, tape.costs, sizing.vector(), cash, equity, balance, positions, failure,
+    )  # fmt: skip
     if failure[0] != 0.0:
         raise _error(panel, strategy, failure)
     return BacktestResult(panel, executions, equity, balance, positions)
@@ -333,21 +344,41 @@ def with_room(table: IntArray, rows: int) -> IntArray:
 
 
 @njit(
-    int64[:, ::1](
-        STEP_TYPE, float64[::1], float64[:, ::1], int64[:, ::1],
-        types.Array(float64, 3, "C", readonly=True), int64[:, :, ::1], int64[:, ::1], float64[:, ::1],
-        float64[:, ::1], float64[:, ::1], boolean[::1], int64[::1], float64[::1], int64[:, ::1], float64[::1],
-        int64, int64[::1], int64[::1], int64[:, ::1], float64[::1],
+    void(
+        STEP_TYPE, float64[::1], float64[:, ::1], int64[:, ::1], types.Array(float64, 3, "C", readonly=True),
+        float64[:, ::1], float64[::1],
     ),
     cache=True,
     nogil=True,
 )  # fmt: skip
-def _simulate(
+def _decide_all(
     step: Any,
     params: FloatArray,
     states: FloatArray,
     groups: IntArray,
     values: FloatArray,
+    decided: FloatArray,
+    failure: FloatArray,
+) -> None:
+    """Write the exposures of every bar up to the first fault; no decision depends on what came of an earlier one."""
+    for row in range(decided.shape[0]):
+        decide(step, params, states, groups, row, values, decided[row], failure)
+        if failure[0] != 0.0:
+            return
+
+
+@njit(
+    int64[:, ::1](
+        float64[:, ::1], int64, int64[:, :, ::1], int64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1],
+        boolean[::1], int64[::1], float64[::1], int64[:, ::1], float64[::1], int64, int64[::1], int64[::1],
+        int64[:, ::1], float64[::1],
+    ),
+    cache=True,
+    nogil=True,
+)  # fmt: skip
+def _simulate(
+    exposures: FloatArray,
+    bars: int,
     ticks: IntArray,
     marks: IntArray,
     volumes: FloatArray,
@@ -364,11 +395,10 @@ def _simulate(
     positions: IntArray,
     failure: FloatArray,
 ) -> IntArray:
-    """Run the whole backtest; write the last four arguments, return the executions."""
-    bars, n = closes.shape
+    """Trade decided exposures over the first bars; write the last four arguments, return the executions."""
+    n = closes.shape[1]
     cash = np.full(1, initial_cash, dtype=np.int64)
     lots, orders = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    exposures = np.full(n, np.nan)
     executions = np.zeros((_FIRST_CAPACITY, 6), dtype=np.int64)
     count = 0
     for row in range(bars):
@@ -381,9 +411,7 @@ def _simulate(
         positions[row] = lots
         if equity[row] == LARGEST_QUANTA:
             failure[:] = (_TOO_LARGE, float(row), 0.0, 0.0)
-        else:
-            decide(step, params, states, groups, row, values, exposures, failure)
-        if failure[0] != 0.0 or row == bars - 1:
+        if equity[row] == LARGEST_QUANTA or row == bars - 1:
             break
-        orders = target_lots(exposures, closes[row], volatility[row], lots, lot_sizes, equity[row], sizing) - lots
+        orders = target_lots(exposures[row], closes[row], volatility[row], lots, lot_sizes, equity[row], sizing) - lots
     return executions[:count].copy()

@@ -126,6 +126,34 @@ class Strategies(Section):
         return self
 
 
+class Allocation(Section):
+    """How money is spread over what is wanted."""
+
+    method: Literal[
+        "volatility",
+        "minimum_variance",
+        "risk_parity",
+        "hrp",
+        "herc",
+        "min_cvar",
+        "mean_variance",
+        "max_sharpe",
+        "kelly",
+    ] = Field("volatility", description="volatility scales each position by its own volatility; others are optimisers.")
+    window: Whole = Field(250, ge=20, le=100_000, description="Past bars from which moments are estimated.")
+    every: Whole = Field(5, ge=1, le=10_000, description="Bars between two estimates.")
+    covariance: Literal["sample", "ewma", "ledoit_wolf", "oas", "denoised"] = Field(
+        "ledoit_wolf", description="How the covariance is estimated."
+    )
+    confidence: Number = Field(
+        0.95, gt=0.5, le=0.9999, description="Confidence of the shortfall that min_cvar makes small."
+    )
+    information_coefficient: Number = Field(
+        0.05, gt=0, le=1, description="Correlation of forecast and outcome that a full exposure stands for."
+    )
+    risk_aversion: Number = Field(4.0, gt=0, le=10_000, description="Risk aversion of mean_variance; kelly has 1.")
+
+
 class Portfolio(Section):
     """From decided exposures to positions. Weights are fractions of equity."""
 
@@ -144,6 +172,7 @@ class Portfolio(Section):
     volatility_halflife: Number = Field(
         60.0, gt=0, le=10000, description="Half-life in bars of the volatility estimate."
     )
+    allocation: Allocation = Field(default_factory=Allocation)
 
 
 class Risk(Section):
@@ -351,7 +380,10 @@ class Forecasting(Section):
     batch: Whole = Field(1024, ge=1, description="Windows of one step.")
     lr: Number = Field(0.005, gt=0, le=1, description="Highest learning rate; it falls along a cosine.")
     cache_mb: Whole = Field(
-        256, ge=0, le=1_000_000, description="MB of forecasts that are kept beside the runs; the oldest in use go first."
+        256,
+        ge=0,
+        le=1_000_000,
+        description="MB of forecasts that are kept beside the runs; the oldest in use go first.",
     )
 
 

@@ -223,6 +223,13 @@ def check_field_name(name: str, taken: Sequence[str]) -> None:
         raise MarketDataError(f"The panel already has a field {name!r}. Choose another name.")
 
 
+def known_closes(closes: FloatArray) -> FloatArray:
+    """Closes (T, N) with each gap filled with the close before; NaN stays before the first."""
+    rows = np.maximum.accumulate(np.where(np.isfinite(closes), np.arange(len(closes))[:, None], 0), axis=0)
+    found: FloatArray = np.take_along_axis(closes, rows, axis=0)
+    return found
+
+
 def last_known(ticks: IntArray) -> IntArray:
     """Fill -1 with what was known last in each column, (T, N); -1 stays before a column's first."""
     rows = np.where(ticks == -1, -1, np.arange(len(ticks))[:, None])

@@ -11,7 +11,7 @@ NaN exposure means *hold*: the present position is kept and its present weight c
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import float64, int64, njit, types, void
@@ -64,6 +64,11 @@ class SizingParams:
                 self.rebalance_band,
             ]
         )
+
+
+def as_weights(params: SizingParams) -> SizingParams:
+    """Params under which an exposure is a weight as it stands, within the same caps."""
+    return replace(params, target_volatility=math.inf)
 
 
 @njit(float64(float64, float64, float64, float64, float64), cache=True, nogil=True)

@@ -61,13 +61,6 @@ def background(symbols: Sequence[str], closes: FloatArray, volumes: FloatArray, 
     return Background(averages, _scenarios(symbols, closes, limits) if limits.max_var is not None else None)
 
 
-def known_closes(closes: FloatArray) -> FloatArray:
-    """Closes (T, N) with each gap filled with the close before; NaN stays before the first."""
-    rows = np.maximum.accumulate(np.where(np.isfinite(closes), np.arange(len(closes))[:, None], 0), axis=0)
-    found: FloatArray = np.take_along_axis(closes, rows, axis=0)
-    return found
-
-
 def _averages(symbols: Sequence[str], volumes: FloatArray) -> dict[str, Decimal]:
     """Mean volume of each symbol over the last bars that have one."""
     late = volumes[-AVERAGED:]

@@ -21,12 +21,12 @@ from nt_ray.brokers.alpaca.data import AlpacaData
 from nt_ray.config import Settings
 from nt_ray.config.venues import Venue
 from nt_ray.errors import ConfigError
-from nt_ray.market.bars import Instrument
+from nt_ray.market.bars import Instrument, known_closes
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import Journal
 from nt_ray.storage.opening import in_schema, open_journal, opened
 from nt_ray.trader.account import Account
-from nt_ray.trader.background import Background, background, bars_needed, known_closes
+from nt_ray.trader.background import Background, background, bars_needed
 from nt_ray.trader.books import Books
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.planning import risk_limits

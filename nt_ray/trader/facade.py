@@ -44,7 +44,7 @@ from nt_ray.trader.data import Loaded, load_fields, traded_horizons
 from nt_ray.trader.desk import Desk
 from nt_ray.trader.faults import fault_rows, stopped
 from nt_ray.trader.forecasting import FIELD, OnFit, forecast_details, judge, write_forecast
-from nt_ray.trader.planning import account_plans, routing_table, sizing_params
+from nt_ray.trader.planning import account_plans, allocator_of, routing_table, sizing_params
 from nt_ray.trader.portfolio import Portfolio, RiskReport, analyze, combine
 from nt_ray.trader.recording import agents_frame, by_strategy, digest, flows, trades_frame
 from nt_ray.trader.run_folder import create_run_folder, write_run
@@ -202,7 +202,8 @@ class NeuralTrader:
             swarm,
             desk,
             router,
-            sizing_params(self.settings),
+            sizing_params(self.settings, allocated=True),
+            allocator=allocator_of(self.settings, self.panel),
             block_bars=self.settings.swarm.block_bars,
             on_bar=on_bar,
         )

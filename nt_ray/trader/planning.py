@@ -3,9 +3,13 @@
 from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 
+import numpy as np
+
 from nt_ray.brokers.simulated.matching import Costs
 from nt_ray.config import Settings
-from nt_ray.market.bars import AssetClass
+from nt_ray.errors import ConfigError
+from nt_ray.market.bars import AssetClass, BarPanel, known_closes
+from nt_ray.portfolio.allocation import BY_VOLATILITY, AllocationParams, Allocator
 from nt_ray.portfolio.sizing import SizingParams
 from nt_ray.risk.gate import RiskLimits
 from nt_ray.trader.replay_account import AccountPlan
@@ -15,9 +19,26 @@ from nt_ray.trading.lots import LotMethod
 CENT = Decimal("0.01")
 
 
-def sizing_params(settings: Settings) -> SizingParams:
-    """Sizing from `[portfolio]`, within the position limit of `[risk]`."""
-    return SizingParams(**settings.portfolio.model_dump(), max_position=float(settings.risk.max_position_size))
+def sizing_params(settings: Settings, *, allocated: bool = False) -> SizingParams:
+    """Sizing from `[portfolio]`, within the position limit of `[risk]`; who knows no allocation refuses one."""
+    method = settings.portfolio.allocation.method
+    if method != BY_VOLATILITY and not allocated:
+        raise ConfigError(
+            f"portfolio.allocation.method is {method}; outside `nt-ray run` positions are sized by volatility. Set it "
+            f"to {BY_VOLATILITY}."
+        )
+    values = settings.portfolio.model_dump(exclude={"allocation"})
+    return SizingParams(**values, max_position=float(settings.risk.max_position_size))
+
+
+def allocator_of(settings: Settings, panel: BarPanel) -> Allocator | None:
+    """Allocator of `[portfolio.allocation]` over a panel; None where the sizer works by volatility alone."""
+    chosen, portfolio = settings.portfolio.allocation, settings.portfolio
+    if chosen.method == BY_VOLATILITY:
+        return None
+    limits = {name: getattr(portfolio, name) for name in ("target_volatility", "max_weight", "max_gross")}
+    params = AllocationParams(**chosen.model_dump(), **limits)
+    return Allocator(params, known_closes(np.asarray(panel.closes)), panel.periods_per_year)
 
 
 def risk_limits(settings: Settings) -> RiskLimits:

@@ -1,7 +1,8 @@
 """A trading session: from the swarm's decisions over a replayed panel to orders, bar by bar.
 
 On each bar, in this order (the compiled backtest keeps the same): the venues match the orders of the bar before; the
-accounts take in fills and mark; the decision of this bar becomes target positions; the differences become
+accounts take in fills and mark; the decision of this bar becomes target positions, by way of an allocation where one is
+configured (`nt_ray.portfolio.allocation`); the differences become
 market orders, which the next bar fills. No order is sent on the last bar.
 
 The session keeps no truth: positions and money are the accounts'. Equal inputs give equal orders, and order ids derive
@@ -19,7 +20,8 @@ from typing import Protocol
 import numpy as np
 
 from nt_ray.market.bars import BarPanel
-from nt_ray.portfolio.sizing import SizingParams, target_lots, volatility_path
+from nt_ray.portfolio.allocation import Allocator
+from nt_ray.portfolio.sizing import SizingParams, as_weights, target_lots, volatility_path
 from nt_ray.swarm.failures import AgentFaultError
 from nt_ray.swarm.messages import Decision
 from nt_ray.trader.account import AccountState, OrderReport
@@ -97,6 +99,7 @@ class Session:
         router: Router,
         sizing: SizingParams,
         *,
+        allocator: Allocator | None = None,
         block_bars: int = 64,
         on_bar: OnBar | None = None,
     ) -> None:
@@ -107,7 +110,8 @@ class Session:
         self._router = router
         self._block_bars = block_bars
         self._on_bar = on_bar
-        self._sizing = sizing.vector()
+        self._allocator = allocator
+        self._sizing = (sizing if allocator is None else as_weights(sizing)).vector()
         self._closes = np.ascontiguousarray(panel.closes)
         self._volatility = volatility_path(self._closes, panel.periods_per_year, sizing.volatility_halflife)
         self._lot_sizes = np.array([float(i.quantity_increment) for i in panel.instruments])
@@ -159,6 +163,8 @@ class Session:
             self._on_bar(row, len(self._panel), Decimal(book.equity_quanta).scaleb(-8))
 
     def _trade(self, row: int, exposures: FloatArray, book: Book) -> None:
+        if self._allocator is not None:
+            exposures = self._allocator.weights(row, exposures)
         targets = target_lots(
             np.ascontiguousarray(exposures),
             self._closes[row],

@@ -6,7 +6,7 @@ import pytest
 
 from nt_ray.errors import MarketDataError
 from nt_ray.market.archive import open_panel, save_panel
-from nt_ray.market.bars import BarPanel, Instrument
+from nt_ray.market.bars import BarPanel, Instrument, known_closes
 from nt_ray.market.columns import recognise
 from nt_ray.market.files import read_bars
 from nt_ray.market.source import load_panel
@@ -124,3 +124,9 @@ def test_a_column_that_cannot_be_kept_is_named(tmp_path: Path, text: str, extra:
 def test_two_columns_of_one_name_are_refused() -> None:
     with pytest.raises(MarketDataError, match="could each be the score"):
         recognise(["date", "close", "score", "Score"], "f.csv", ("score",))
+
+
+def test_gaps_hold_the_close_before() -> None:
+    closes = np.array([[np.nan, 1.0], [2.0, np.nan], [np.nan, np.nan], [3.0, 4.0]])
+    filled = known_closes(closes)
+    assert np.array_equal(filled, [[np.nan, 1.0], [2.0, 1.0], [2.0, 1.0], [3.0, 4.0]], equal_nan=True)

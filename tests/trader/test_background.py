@@ -5,7 +5,7 @@ import numpy as np
 from nt_ray.market.source import load_panel
 from nt_ray.risk.historical import historical_var
 from nt_ray.risk.limits import RiskLimits
-from nt_ray.trader.background import background, bars_needed, is_needed, known_closes
+from nt_ray.trader.background import background, bars_needed, is_needed
 from nt_ray.trader.replay_account import last_known_closes, past_of
 
 PANEL = load_panel("stocks")
@@ -52,9 +52,3 @@ def test_nothing_is_worked_out_that_no_limit_asks_for() -> None:
     found = background(("A",), np.ones((5, 1)), np.ones((5, 1)), limits)
     assert (dict(found.volumes), found.scenarios) == ({}, None)
     assert bars_needed(RiskLimits(max_var=Decimal("0.1"), var_window=5)) == 20
-
-
-def test_gaps_hold_the_close_before() -> None:
-    closes = np.array([[np.nan, 1.0], [2.0, np.nan], [np.nan, np.nan], [3.0, 4.0]])
-    filled = known_closes(closes)
-    assert np.array_equal(filled, [[np.nan, 1.0], [2.0, 1.0], [2.0, 1.0], [3.0, 4.0]], equal_nan=True)

@@ -9,16 +9,17 @@ import pytest
 from nt_ray.backtest.simulator import backtest
 from nt_ray.brokers.simulated.matching import Costs
 from nt_ray.config import Settings, load_settings
+from nt_ray.errors import ConfigError
 from nt_ray.market.bars import BarPanel
 from nt_ray.strategies.registry import STRATEGIES, find
 from nt_ray.trader.facade import NeuralTrader, Run
-from nt_ray.trader.planning import sizing_params
+from nt_ray.trader.planning import allocator_of, sizing_params
 
 CASH = Decimal(100_000)
 FIVE = "AAPL,AMD,BAC,BBY,CVX"
 
 
-def settings(tmp_path: Path, source: str, topology: str = "star", symbols: str = "") -> Settings:
+def settings(tmp_path: Path, source: str, topology: str = "star", symbols: str = "", **more: str) -> Settings:
     """One venue, and a gate so wide that it denies nothing: the backtest has none."""
     wide = {"max_position_size": 10**9, "max_order_size": 10**9, "max_concentration": 20}
     wide |= {"max_gross_exposure": 20, "max_net_exposure": 20, "max_daily_loss": 1, "max_drawdown": 1}
@@ -34,6 +35,7 @@ def settings(tmp_path: Path, source: str, topology: str = "star", symbols: str =
             "brokers.enabled": ["sim-east"],
             "account.initial_cash": str(CASH),
             **{f"risk.{key}": str(value) for key, value in wide.items()},
+            **more,
         },
         environ={},
     )
@@ -48,9 +50,10 @@ def plain(panel: BarPanel, strategy: str, chosen: Settings) -> list[tuple[object
         found,
         found.vector(),
         symbols=list(columns),
-        sizing=sizing_params(chosen),
+        sizing=sizing_params(chosen, allocated=True),
         costs=costs,
         initial_cash=CASH,
+        allocator=allocator_of(chosen, panel),
     )
     fills = result.fills()
     rows = [
@@ -99,3 +102,22 @@ def test_parity_holds_in_every_topology(tmp_path: Path, topology: str) -> None:
         run = trader.execute_strategy("momentum")
         expected = plain(trader.panel, "momentum", chosen)
     assert replayed(run)[-1] == expected[-1]
+
+
+@pytest.mark.parametrize("method", ["risk_parity", "mean_variance"])
+def test_parity_holds_where_an_optimiser_allocates(tmp_path: Path, method: str) -> None:
+    chosen = settings(tmp_path, "stocks", **{"portfolio.allocation.method": method})
+    with NeuralTrader(chosen) as trader:
+        run = trader.execute_strategy("momentum")
+        expected = plain(trader.panel, "momentum", chosen)
+        # Another allocation trades otherwise.
+        other = plain(trader.panel, "momentum", settings(tmp_path, "stocks"))
+    assert other[-1] != expected[-1]
+    assert sorted(map(str, replayed(run)[:-1])) == sorted(map(str, expected[:-1]))
+    assert replayed(run)[-1] == expected[-1]
+
+
+def test_what_knows_no_allocation_refuses_one(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, "stocks", **{"portfolio.allocation.method": "hrp"})
+    with pytest.raises(ConfigError, match=r"portfolio\.allocation\.method is hrp"):
+        sizing_params(chosen)
