@@ -1,0 +1,1 @@
+"""Attribution: where a return came from, in parts that sum to it."""

@@ -1,0 +1,1 @@
+"""Moments of returns: covariances and expected returns, estimated from a panel or from views."""
