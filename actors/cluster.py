@@ -1,11 +1,14 @@
 """Ray for a run: joined where one is named, else started on this machine, with token authentication on.
 
-An address comes from the settings or from `RAY_ADDRESS`.
+An address comes from the settings or from `RAY_ADDRESS`. Only who connected leaves: a process that is on a Ray already
+stays on it, whatever it runs meanwhile.
 """
 
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import ray
@@ -18,24 +21,25 @@ CONNECT_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The Ray this process is connected to."""
+    """The Ray this process is connected to, and whether it was this call that connected it."""
 
-    local: bool
+    connected: bool
     nodes: int
     cpus: float
 
 
 def connect(address: str | None, *, num_cpus: int | None, object_store_mb: int) -> Cluster:
-    """Join the Ray at `address` or `RAY_ADDRESS`, or start a local one; a connected process stays connected."""
-    address = address or os.environ.get("RAY_ADDRESS") or None
-    if not ray.is_initialized():
+    """Join the Ray at `address` or `RAY_ADDRESS`, or start a local one; a connected process stays where it is."""
+    connects = not ray.is_initialized()
+    if connects:
+        address = address or os.environ.get("RAY_ADDRESS") or None
         if address is None:
             _start_local(num_cpus, object_store_mb)
         else:
             _join(address)
     alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return Cluster(
-        local=address is None,
+        connected=connects,
         nodes=len(alive),
         cpus=float(sum(node["Resources"].get("CPU", 0.0) for node in alive)),
     )
@@ -45,6 +49,17 @@ def disconnect() -> None:
     """Leave Ray; a local one ends."""
     if ray.is_initialized():
         ray.shutdown()
+
+
+@contextmanager
+def connected(address: str | None, *, num_cpus: int | None, object_store_mb: int) -> Iterator[Cluster]:
+    """Be connected for the length of a block; a process that was so before stays so after it."""
+    cluster = connect(address, num_cpus=num_cpus, object_store_mb=object_store_mb)
+    try:
+        yield cluster
+    finally:
+        if cluster.connected:
+            disconnect()
 
 
 def _start_local(num_cpus: int | None, object_store_mb: int) -> None:

@@ -3,8 +3,7 @@
 It asks and starts nothing. Whoever does not answer in time is reported as such.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -12,26 +11,13 @@ import ray
 from ray.exceptions import ActorUnschedulableError, GetTimeoutError, RayActorError
 from ray.util import list_named_actors
 
-from actors.cluster import NAMESPACE, connect, disconnect
+from actors.cluster import NAMESPACE
 from actors.live_account import actor_name
 from nt_ray.errors import ServiceError
 
 ANSWER_S: Final = 5.0
 
 _SILENT: Final = (RayActorError, ActorUnschedulableError, GetTimeoutError)
-
-
-@contextmanager
-def joined(address: str) -> Iterator[None]:
-    """Be connected to a cluster; one that was joined before stays so."""
-    if ray.is_initialized():
-        yield
-        return
-    connect(address, num_cpus=None, object_store_mb=0)
-    try:
-        yield
-    finally:
-        disconnect()
 
 
 def live_statuses(accounts: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -28,13 +28,11 @@ class RayRuntime:
         self._num_cpus = num_cpus
         self._object_store_mb = object_store_mb
         self._cluster: Cluster | None = None
-        self._owned = False
         self._routers: list[RayRouter] = []
         self._panels: dict[int, Any] = {}
 
     def start(self) -> dict[str, Any]:
         """Join or start Ray."""
-        self._owned = not ray.is_initialized()
         self._cluster = connect(self._address, num_cpus=self._num_cpus, object_store_mb=self._object_store_mb)
         return {"runtime": "ray", "nodes": self._cluster.nodes, "cpus": self._cluster.cpus}
 
@@ -68,13 +66,14 @@ class RayRuntime:
         }
 
     def shutdown(self) -> None:
-        """End the pools; a Ray that was joined or started here is left."""
+        """End the pools; a Ray that was joined or started here is left, another one not."""
         for router in self._routers:
             router.close()
         self._routers = []
         self._panels = {}
-        if self._owned:
+        if self._cluster is not None and self._cluster.connected:
             disconnect()
+        self._cluster = None
 
     def _stored(self, panel: BarPanel) -> Any:
         key = id(panel)

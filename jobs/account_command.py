@@ -53,7 +53,7 @@ Scopes: TypeAlias = Annotated[
 Who: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Who decides.")]
 Reason: TypeAlias = Annotated[str, typer.Option(metavar="TEXT", help="Why.")]
 
-account_app = command_group("Accounts at real venues.")
+account_app = command_group("Accounts at real venues.", "nt-ray account show paper")
 
 
 @account_app.command("show", help=SHOW_HELP)

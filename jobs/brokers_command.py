@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from jobs.options import AsJson, ConfigFile, SetValues, help_text, overrides_from
+from jobs.options import AsJson, ConfigFile, SetValues, command_group, help_text, overrides_from
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
@@ -38,13 +38,7 @@ STATUS_HELP = help_text(
     "RAY_ADDRESS=10.0.0.1:6379 nt-ray brokers status --config live.toml",
 )
 
-brokers_app = typer.Typer(help="Venues and their state.", rich_markup_mode=None, no_args_is_help=False)
-
-
-@brokers_app.callback(invoke_without_command=True)
-def _without_command(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+brokers_app = command_group("Venues and their state.", "nt-ray brokers status")
 
 
 @brokers_app.command("status", help=STATUS_HELP)
@@ -74,10 +68,11 @@ def _cluster(settings: "Settings", address: str) -> dict[str, Any]:
     from nt_ray.errors import ServiceError
 
     prepare(address)
-    from actors.live_status import joined, live_statuses
+    from actors.cluster import connected
+    from actors.live_status import live_statuses
 
     try:
-        with joined(address):
+        with connected(address, num_cpus=None, object_store_mb=0):
             found = live_statuses(settings.brokers.enabled)
     except ServiceError as error:
         return {"address": address, "error": str(error), "accounts": []}

@@ -64,11 +64,15 @@ RUN_HELP = help_text(
     "nt-ray run --set 'brokers.sim-east.outage=[[500, 600]]' --json",
     "nt-ray run --config runs/latest/settings.toml",
 )
+VERSION_HELP = help_text("Print the versions of nt-ray, Python and Ray.", "nt-ray version", "nt-ray version --json")
 
 app = typer.Typer(
     name="nt-ray",
-    help="Trade with a swarm of strategy agents, on this machine or on a Ray cluster.",
-    epilog="Start with `nt-ray doctor`, then `nt-ray run`.",
+    help=help_text(
+        "Trade with a swarm of strategy agents, on this machine or on a Ray cluster. Begin with:",
+        "nt-ray doctor",
+        "nt-ray run",
+    ),
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -128,7 +132,7 @@ def run(
     return trade.run(settings, as_json=as_json, progress=progress, browse=browse)
 
 
-@app.command("version")
+@app.command("version", help=VERSION_HELP)
 def version(as_json: AsJson = False) -> None:
     """Print the versions of nt-ray, Python and Ray."""
     import platform

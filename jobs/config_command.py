@@ -21,8 +21,11 @@ VALIDATE_HELP = help_text(
     "nt-ray config validate",
     "nt-ray config validate experiments/mesh.toml",
 )
+DOCS_HELP = help_text(
+    "Print the reference page of all settings.", "nt-ray config docs", "nt-ray config docs > docs/configuration.md"
+)
 
-config_app = command_group("Show, validate and document settings.")
+config_app = command_group("Show, validate and document settings.", "nt-ray config show")
 
 
 @config_app.command("show", help=SHOW_HELP)
@@ -52,7 +55,7 @@ def validate(
     typer.echo(json.dumps({"valid": True}) if as_json else "The settings are valid.")
 
 
-@config_app.command("docs")
+@config_app.command("docs", help=DOCS_HELP)
 def docs() -> None:
     """Print the reference page of all settings, docs/configuration.md."""
     from nt_ray.config.reference import reference_page

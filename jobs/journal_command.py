@@ -35,7 +35,9 @@ Where: TypeAlias = Annotated[
     str, typer.Argument(metavar="PATH|URL", help="A journal's file, or postgresql://USER@HOST/DATABASE?schema=NAME.")
 ]
 
-journal_app = command_group("Look into a journal and verify it.")
+journal_app = command_group(
+    "Look into a journal and verify it.", "nt-ray journal show runs/latest/journal-sim-east.sqlite"
+)
 
 
 @journal_app.command("verify", help=VERIFY_HELP)

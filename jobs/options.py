@@ -74,9 +74,9 @@ Live: TypeAlias = Annotated[
 ]
 
 
-def command_group(summary: str) -> typer.Typer:
+def command_group(summary: str, *examples: str) -> typer.Typer:
     """Commands under one name, which by itself prints their help."""
-    group = typer.Typer(help=summary, rich_markup_mode=None, no_args_is_help=False)
+    group = typer.Typer(help=help_text(summary, *examples), rich_markup_mode=None, no_args_is_help=False)
 
     @group.callback(invoke_without_command=True)
     def without_command(context: typer.Context) -> None:

@@ -37,7 +37,7 @@ LIST_HELP = help_text(
 OrderId: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="The order's client order id.")]
 Price: TypeAlias = Annotated[str | None, typer.Option(metavar="PRICE", help="Price.")]
 
-order_app = command_group("Orders at real venues.")
+order_app = command_group("Orders at real venues.", "nt-ray order list paper --open")
 
 
 @order_app.command("submit", help=SUBMIT_HELP)

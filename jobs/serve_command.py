@@ -26,7 +26,7 @@ INFERENCE_HELP = help_text(
 Host: TypeAlias = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 Port: TypeAlias = Annotated[str | None, typer.Option(metavar="N", help="Port to listen on.")]
 
-serve_app = command_group("Doors of the platform over HTTP.")
+serve_app = command_group("Doors of the platform over HTTP.", "nt-ray serve inference")
 
 
 @serve_app.command("inference", help=INFERENCE_HELP)
@@ -37,13 +37,13 @@ def inference(settings: "Settings", host: Host = None, port: Port = None, as_jso
     from actors.environment import prepare
 
     prepare(settings.ray.address)
-    from actors.cluster import connect, disconnect
+    from actors.cluster import connected
     from deployments.inference.application import check_free, start, stop
 
     check_free(settings.neural.inference.host, settings.neural.inference.port)
     ended = threading.Event()
-    connect(settings.ray.address, num_cpus=settings.ray.num_cpus, object_store_mb=settings.ray.object_store_mb)
-    try:
+    ray = settings.ray
+    with connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb):
         address = start(settings.neural)
         _on_signals(ended)
         if as_json:
@@ -52,8 +52,6 @@ def inference(settings: "Settings", host: Host = None, port: Port = None, as_jso
             typer.echo(f"Models of {settings.neural.registry} answer at {address}/v2 and {address}/forecast.")
         ended.wait()
         stop()
-    finally:
-        disconnect()
 
 
 def _on_signals(ended: threading.Event) -> None:

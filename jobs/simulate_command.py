@@ -30,7 +30,7 @@ File = Annotated[
 ]
 Rate = Annotated[int, typer.Option(min=1, max=100_000, help="Requests that the venue allows in a minute.")]
 
-simulate_app = command_group("Serve simulated venues on loopback.")
+simulate_app = command_group("Serve simulated venues on loopback.", "nt-ray simulate alpaca")
 
 
 @simulate_app.command("alpaca", help=ALPACA_HELP)

@@ -22,7 +22,7 @@ SHOW_HELP = help_text(
     "nt-ray strategies show my_strategy.py:MyStrategy --json",
 )
 
-strategies_app = command_group("List and explain strategies.")
+strategies_app = command_group("List and explain strategies.", "nt-ray strategies show pairs")
 
 
 @strategies_app.command("list", help=LIST_HELP)

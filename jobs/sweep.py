@@ -95,17 +95,13 @@ def _runs(plan: SweepPlan, store: SweepStore, options: SweepOptions, on_chunk: O
         execute = on_threads(plan, options.num_cpus or len(os.sched_getaffinity(0)))
         return conduct(plan, execute, store.size, store=store, on_chunk=on_chunk)
     prepare(options.address)
-    from actors.cluster import connect, disconnect
+    from actors.cluster import connected
     from actors.sweep import RaySweep
 
-    cluster = connect(options.address, num_cpus=options.num_cpus, object_store_mb=options.object_store_mb)
-    try:
+    with connected(options.address, num_cpus=options.num_cpus, object_store_mb=options.object_store_mb):
         tasks = RaySweep(plan)
         tasks.warm_up()
         return conduct(plan, tasks.execute, store.size, store=store, on_chunk=on_chunk)
-    finally:
-        if cluster.local:
-            disconnect()
 
 
 def _nothing(chunks: Iterable[ChunkWork]) -> Iterator[tuple[ChunkWork, ChunkTotals]]:

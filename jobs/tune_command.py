@@ -106,7 +106,7 @@ def _run(
     from actors.environment import prepare
 
     prepare(settings.ray.address)
-    from actors.cluster import connect, disconnect
+    from actors.cluster import connected
     from jobs.tune import Plan, identity, search
     from jobs.tune_display import PAGE, search_progress
     from nt_ray.backtest.search.objective import training_rows
@@ -123,12 +123,11 @@ def _run(
     log = EvaluationLog(folder, identity(objective))
     began = time.perf_counter()
     ray = settings.ray
-    connect(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb)
-    try:
-        with search_progress(plan, shown=progress and not as_json) as tell:
-            last = search(objective, space, plan, log, folder, tell)
-    finally:
-        disconnect()
+    with (
+        connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb),
+        search_progress(plan, shown=progress and not as_json) as tell,
+    ):
+        last = search(objective, space, plan, log, folder, tell)
     frame = _held_out(objective, candidates(last, list(space.domains), plan.goal, plan.training), space, plan, top)
     frame.write_parquet(folder / CANDIDATES)
     facts = _summary(objective, plan, log, frame, space, folder, time.perf_counter() - began)

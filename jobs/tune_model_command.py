@@ -88,7 +88,7 @@ def _run(
     from actors.environment import prepare
 
     prepare(settings.ray.address)
-    from actors.cluster import connect, disconnect
+    from actors.cluster import connected
     from jobs.tune import Plan
     from jobs.tune_model import GOAL, Search
     from jobs.tune_model_display import searching
@@ -107,13 +107,11 @@ def _run(
     log = EvaluationLog(folder, search.identity())
     began = time.perf_counter()
     ray = settings.ray
-    cluster = connect(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb)
-    try:
-        with searching(plan.trials * len(search.ends), shown=shown) as tell:
-            found = search.run(log, folder, tell)
-    finally:
-        if cluster.local:
-            disconnect()
+    with (
+        connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb),
+        searching(plan.trials * len(search.ends), shown=shown) as tell,
+    ):
+        found = search.run(log, folder, tell)
     # Sums depend on the number of threads in their last bits; workers have one.
     with on_threads(1):
         trained, values = search.best(found)

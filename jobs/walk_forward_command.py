@@ -132,15 +132,12 @@ def _mapper(settings: "Settings", workers: int, *, on_ray: bool) -> Iterator["Ma
     from actors.environment import prepare
 
     prepare(settings.ray.address)
-    from actors.cluster import connect, disconnect
+    from actors.cluster import connected
     from actors.windows import over_ray
 
     ray = settings.ray
-    connect(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb)
-    try:
+    with connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb):
         yield over_ray
-    finally:
-        disconnect()
 
 
 def _write(folder: Path, settings: "Settings", result: "WalkForward", report: Mapping[str, Any]) -> None:

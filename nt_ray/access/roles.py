@@ -108,5 +108,5 @@ class ForbiddenError(NeuralTraderError):
 
     def __init__(self, scope: Scope, account: str | None = None) -> None:
         where = f" in account {account}" if account is not None else ""
-        super().__init__(f"This needs {scope.value}{where}, which your role or key does not grant. Ask an admin for it.")
+        super().__init__(f"This needs {scope.value}{where}, which your role or key does not grant. Ask an admin.")
         self.scope = scope

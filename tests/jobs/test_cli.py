@@ -145,11 +145,6 @@ def test_help_exits_with_0(arguments: list[str], capsys: pytest.CaptureFixture[s
     assert out.startswith("Usage: nt-ray")
 
 
-def test_help_of_run_teaches_by_example(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = answer(capsys, "run", "--help")[1].splitlines()
-    assert any(line.strip().startswith("nt-ray run --topology ring --start") for line in lines)
-
-
 def test_the_examples_of_the_help_parse(trade: FakeTrade, capsys: pytest.CaptureFixture[str]) -> None:
     import shlex
 

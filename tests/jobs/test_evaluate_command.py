@@ -14,18 +14,6 @@ SMALL = (*DATA, "--lookback", "12", "--horizon", "3", "--steps", "30")
 Answer = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answer:
-    monkeypatch.chdir(tmp_path)
-
-    def ask(*arguments: str, code: int = 0) -> dict[str, Any]:
-        assert main([*arguments, "--json"]) == code, capsys.readouterr()
-        found: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return found
-
-    return ask
-
-
 def test_a_network_is_judged_beside_the_naive_rows_and_found_without_a_leak(answer: Answer) -> None:
     found = answer("evaluate", "rlinear", *SMALL, "--target", "returns", "--seeds", "2", "--stride", "2")
     assert [row["name"] for row in found["rows"]] == ["last value", "drift", "mean", "zero", "rlinear"]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from ray import tune
 
 from jobs import cli
 from jobs.tune import Plan, _tpe, identity, search
@@ -43,13 +42,6 @@ def run(objective: Objective, space: SearchSpace, plan: Plan, folder: Path) -> t
 def ranked(objective: Objective, space: SearchSpace, plan: Plan, folder: Path) -> pl.DataFrame:
     last, _ = run(objective, space, plan, folder)
     return candidates(last, list(space.domains), plan.goal, plan.training)
-
-
-@pytest.fixture
-def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Ray serve two candidates at a time: results do not depend on it, and each further process takes seconds."""
-    given = tune.with_resources
-    monkeypatch.setattr(tune, "with_resources", lambda trainable, _: given(trainable, {"cpu": 2}))
 
 
 @pytest.mark.usefixtures("two_at_a_time")
@@ -146,10 +138,8 @@ def test_a_plan_that_makes_no_sense_is_refused(changes: dict, said: str) -> None
 
 @pytest.mark.usefixtures("two_at_a_time")
 def test_the_command_scores_on_training_days_reports_on_the_rest_and_goes_on_in_a_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The cluster of all tests stays up.
-    monkeypatch.setattr("actors.cluster.disconnect", lambda: None)
     options = (
         "search momentum --param lookback=10:120 --param entry=0.2:1.5 --trials 3 --symbols AAPL,KO "
         f"--start 2018-01-01 --train-until 2020-12-31 --seed 3 --json --runs {tmp_path} --resume {tmp_path}"

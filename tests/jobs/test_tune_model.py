@@ -1,11 +1,9 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.cli import main
 from nt_ray.neural.inference.bundle import load_bundle
 
 SMALL = (
@@ -16,26 +14,7 @@ SMALL = (
 Answer = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answer:
-    monkeypatch.chdir(tmp_path)
-
-    def ask(*arguments: str, code: int = 0) -> dict[str, Any]:
-        assert main([*arguments, "--json"]) == code
-        found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
-        return found
-
-    return ask
-
-
-@pytest.fixture
-def on_the_cluster(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Searches use the Ray of the whole run of tests, and leave it."""
-    del ray_cluster
-    monkeypatch.setattr("actors.cluster.disconnect", lambda: None)
-
-
-@pytest.mark.usefixtures("on_the_cluster")
+@pytest.mark.usefixtures("ray_cluster", "two_at_a_time")
 def test_the_best_model_is_kept_and_a_search_goes_on_from_its_log(answer: Answer) -> None:
     # The one algorithm whose candidates change on their way, and hand their weights to each other.
     options = ("tune", "rlinear", *SMALL, "--algorithm", "pbt", "--trials", "4", "--windows", "3")

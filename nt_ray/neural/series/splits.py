@@ -11,6 +11,7 @@ import torch
 
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.series.portion import Portion
 from nt_ray.neural.series.valid import ValidWindows, valid_windows
 from nt_ray.neural.training.recipe import Recipe
 
@@ -58,14 +59,33 @@ def check_trainable(panel: SeriesPanel, recipe: Recipe, split: Split) -> None:
             )
 
 
-def training_windows(panel: SeriesPanel, recipe: Recipe, split: Split, device: torch.device) -> ValidWindows:
-    """Windows that train; raises where there are none."""
+def to_train(panel: SeriesPanel, recipe: Recipe, split: Split, device: torch.device) -> ValidWindows:
+    """Find the windows that train."""
     seen = ~np.isnan(panel.target)
     if recipe.unfit == "skip":
-        moves = np.nanmax(panel.target, axis=1) > np.nanmin(panel.target, axis=1)
+        trained = panel.target[:, : split.train]
+        # These two pass over what is missing, and a series without a value is greater than nothing.
+        moves = np.fmax.reduce(trained, axis=1) > np.fmin.reduce(trained, axis=1)
         seen &= moves[:, None]
     origins = (0, split.train - recipe.horizon)
-    found = valid_windows(seen, recipe.lookback, recipe.horizon, origins, recipe.observed, device)
+    return valid_windows(seen, recipe.lookback, recipe.horizon, origins, recipe.observed, device)
+
+
+def to_validate(panel: SeriesPanel, recipe: Recipe, split: Split, device: torch.device) -> ValidWindows | None:
+    """Find the windows that validate; None where validation is off."""
+    if split.validation == split.rows:
+        return None
+    origins = (split.validation - 1, split.rows - recipe.horizon)
+    seen = ~np.isnan(panel.target)
+    return valid_windows(seen, recipe.lookback, recipe.horizon, origins, recipe.observed, device)
+
+
+def training_windows(
+    panel: SeriesPanel, recipe: Recipe, split: Split, device: torch.device, portion: Portion | None = None
+) -> ValidWindows:
+    """Windows that train, numbered among those of all shards for a portion of these; raises where there are none."""
+    found = to_train(panel, recipe, split, device)
+    found = found if portion is None else portion.training(found)
     if not found.count:
         raise NeuralError(
             f"No window of {recipe.lookback} + {recipe.horizon} rows has {recipe.observed:.0%} of its look-back "
@@ -74,13 +94,14 @@ def training_windows(panel: SeriesPanel, recipe: Recipe, split: Split, device: t
     return found
 
 
-def validation_windows(panel: SeriesPanel, recipe: Recipe, split: Split, device: torch.device) -> ValidWindows | None:
-    """Windows that validate; None where validation is off, an error where it is on and there are none."""
-    if split.validation == split.rows:
+def validation_windows(
+    panel: SeriesPanel, recipe: Recipe, split: Split, device: torch.device, portion: Portion | None = None
+) -> ValidWindows | None:
+    """Windows that validate, numbered alike; None where validation is off, an error where it is on without any."""
+    found = to_validate(panel, recipe, split, device)
+    if found is None:
         return None
-    origins = (split.validation - 1, split.rows - recipe.horizon)
-    seen = ~np.isnan(panel.target)
-    found = valid_windows(seen, recipe.lookback, recipe.horizon, origins, recipe.observed, device)
+    found = found if portion is None else portion.validation(found)
     if not found.count:
         raise NeuralError(
             f"{split.rows - split.validation} validation rows hold no window with a horizon of {recipe.horizon}. "
