@@ -1,0 +1,1 @@
+"""Kelly: stakes and weights of the fastest growth, their drawdown laws, and what their proof of optimality is."""
