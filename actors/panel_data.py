@@ -1,12 +1,13 @@
 """From a lake of Parquet or CSV files to shards, with Ray Data: rows stream through the cluster and are never all held.
 
-Files are long (a column names the series) or hold one series each, named by the file. Each row goes to the shard of its
+A lake of any columns has long files (a column names the series) or one series a file, named by the file. Bars are
+read by the rules of `[data]`, a task a file, so one file has to fit into a process. Each row goes to the shard of its
 series. The shards lie in a folder that all nodes reach (`nt_ray.neural.series.shards`); the workers read them there.
 """
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,15 +15,29 @@ import actors.cluster  # noqa: F401  prepares the environment Ray reads
 
 import ray  # isort: skip  after actors.cluster, which prepares its environment
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from ray.exceptions import RayTaskError
 
-from nt_ray.errors import MarketDataError, StorageError
+from nt_ray.config.sections import Data
+from nt_ray.errors import MarketDataError, NeuralTraderError, StorageError
+from nt_ray.market.files import bar_files
+from nt_ray.market.source import load_panel
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import unknown
 from nt_ray.neural.series.shards import PART, Shards, finish, open_shards, shard_of
+from nt_ray.neural.series.sources import Field, from_bars
+from nt_ray.trader.data import first_moment, last_moment
 
 SUFFIXES: Final[Mapping[str, str]] = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv"}
+ROW: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
+    "time": pl.Datetime("us"),
+    "series": pl.String,
+    "value": pl.Float64,
+    "good": pl.Boolean,
+}
+"""Columns of a shard's rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +54,89 @@ COLUMNS: Final = Columns()
 
 def lay_out(source: Path, folder: Path, count: int, columns: Columns = COLUMNS) -> Shards:
     """Cut the files of a folder into shards on the connected Ray; shards that are finished already are taken."""
-    if count < 1:
-        raise NeuralError(f"{count} shards hold nothing. Use at least 1.")
-    found = open_shards(folder)
-    if found is not None and found.count == count:
+    found = _finished(folder, count)
+    if found is not None:
         return found
     kind, files = _files(source)
     _check_columns(kind, files[0], columns)
+    read: Any = ray.data.read_parquet if kind == "parquet" else ray.data.read_csv
+    rows = read(files, include_paths=True).map_batches(
+        _prepared, batch_format="pyarrow", fn_kwargs={"columns": columns, "count": count}
+    )
+    _emptied(folder)
+    rows.write_parquet(str(folder.resolve()), partition_cols=[PART])
+    return finish(folder, count)
+
+
+def lay_out_bars(data: Data, field: Field, folder: Path, count: int) -> Shards:
+    """Cut the bars that settings name into shards with a field of theirs; finished shards are taken as they lie."""
+    shards = _finished(folder, count) or _bars_written(data, field, folder, count)
+    lacking = sorted(set(data.symbols) - set(shards.names()))
+    if lacking:
+        raise MarketDataError(f"{data.source} has no bar of {lacking[0]} in this time. Leave the symbol out.")
+    return shards
+
+
+def _bars_written(data: Data, field: Field, folder: Path, count: int) -> Shards:
+    source = Path(data.source)
+    files = [str(file) for file in bar_files(source)] if source.is_dir() else [data.source]
+    _emptied(folder)
+    tasks = [
+        _write_bars.remote(file, data, field, folder / f"{PART}={{}}" / f"bars-{number:06d}.parquet", count)
+        for number, file in enumerate(files)
+    ]
+    try:
+        ray.get(tasks)
+    except RayTaskError as error:
+        if isinstance(error.cause, NeuralTraderError):
+            raise error.cause from None
+        raise
+    return finish(folder, count)
+
+
+def _finished(folder: Path, count: int) -> Shards | None:
+    if count < 1:
+        raise NeuralError(f"{count} shards hold nothing. Use at least 1.")
+    found = open_shards(folder)
+    return found if found is not None and found.count == count else None
+
+
+def _emptied(folder: Path) -> None:
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     except OSError as error:
         raise StorageError(f"{folder} cannot be made ({error.strerror}). Give a writable folder.") from error
-    read: Any = ray.data.read_parquet if kind == "parquet" else ray.data.read_csv
-    rows = read(files, include_paths=True).map_batches(
-        _prepared, batch_format="pyarrow", fn_kwargs={"columns": columns, "count": count}
-    )
-    rows.write_parquet(str(folder.resolve()), partition_cols=[PART])
-    return finish(folder, count)
+
+
+@ray.remote(num_cpus=1)
+def _write_bars(file: str, data: Data, field: Field, place: Path, count: int) -> None:
+    """Write the rows of a file into the parts of its series; those of other symbols and times are left out."""
+    rows = _rows_of(file, data, field)
+    shards = pl.Series(PART, [shard_of(name, count) for name in rows["series"]], pl.Int64)
+    for (number,), part in rows.with_columns(shards).partition_by(PART, as_dict=True, include_key=False).items():
+        path = Path(str(place).format(number))
+        path.parent.mkdir(exist_ok=True)
+        part.write_parquet(path)
+
+
+def _rows_of(file: str, data: Data, field: Field) -> pl.DataFrame:
+    bars = load_panel(file, timezone=data.timezone, adjust=data.adjust, missing=data.missing)
+    chosen = [symbol for symbol in bars.symbols if not data.symbols or symbol in data.symbols]
+    kept = np.ones(len(bars), np.bool_)
+    if data.start is not None:
+        kept &= bars.timestamps >= int(first_moment(data.start).timestamp()) * 10**9
+    if data.end is not None:
+        kept &= bars.timestamps <= int(last_moment(data.end).timestamp() * 10**6) * 1000
+    frames = [pl.DataFrame(schema=dict(ROW))]
+    if chosen and kept.any():
+        bars = replace(bars, timestamps=bars.timestamps[kept], values=np.ascontiguousarray(bars.values[kept]))
+        panel = from_bars(bars.select(chosen), field)
+        there = ~np.isnan(bars.select(chosen).closes.T)
+        for name, values, seen in zip(panel.names, panel.target, there, strict=True):
+            columns = {"time": panel.times[seen], "series": name, "value": values[seen], "good": True}
+            frames.append(pl.DataFrame(columns, schema=dict(ROW)))
+    return pl.concat(frames).with_columns(pl.col("value").fill_nan(None))
 
 
 def _check_columns(kind: str, file: str, columns: Columns) -> None:

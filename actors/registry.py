@@ -16,7 +16,7 @@ from actors.calls import settle
 from actors.cluster import NAMESPACE
 from nt_ray.config.sections import Neural
 from nt_ray.neural.drift.drift import DEFAULT_LIMITS, Drift, Limits
-from nt_ray.neural.drift.retraining import Recent, RetrainPlan, drift_of, plan_retraining
+from nt_ray.neural.drift.retraining import Recent, RetrainPlan, drift_of, due_retraining, plan_retraining
 from nt_ray.neural.registry.aliases import Event
 from nt_ray.neural.registry.evidence import Evidence
 from nt_ray.neural.registry.registry import Description, ModelSummary, open_registry
@@ -81,6 +81,16 @@ class RegistryActor:
         if plan is not None and self._retrain is not None:
             self._retrain(plan)
         return drift
+
+    def resume_retraining(self, name: str, alias: str) -> RetrainPlan | None:
+        """Trigger the retraining of an alias' holder again that was asked for and not met; None where there is none.
+
+        For whoever finds that a retraining was cut off; one that is under way still answers for both.
+        """
+        plan = due_retraining(self._registry, name, alias)
+        if plan is not None and self._retrain is not None:
+            self._retrain(plan)
+        return plan
 
     def ping(self) -> None:
         """Answer once the registry is open."""

@@ -9,7 +9,7 @@ the same number of workers. On several nodes the folder has to be one that all o
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,9 +19,11 @@ import ray  # isort: skip  after actors.cluster, which prepares its environment
 
 from ray.exceptions import RayError, RayTaskError
 
+from actors.training_data import PanelShards, TrainingData, WholePanel, read_portion, survey_shards
 from nt_ray.errors import NeuralTraderError, ServiceError
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.series.shards import Shards
 from nt_ray.neural.training.durable import DEFAULT_PACE, OnStep, Pace, newest, train_durably
 from nt_ray.neural.training.recipe import Recipe
 from nt_ray.neural.training.trained import Trained
@@ -42,6 +44,8 @@ class Scaling:
     pace: Pace = DEFAULT_PACE
     failures: int = 3
     """Deaths of workers that are put up with."""
+    look_s: float = 60.0
+    """Seconds between looks whether there is room for more workers, where their number may change."""
 
     def __post_init__(self) -> None:
         least, most = self.workers
@@ -56,6 +60,15 @@ class Scaling:
         if self.workers == (0, 0):
             return "process"
         return "task" if self.workers == (1, 1) else "lightning"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedOnShards:
+    """What was trained, the panel of the first shard, and the names of the series of all."""
+
+    trained: Trained
+    first: SeriesPanel
+    names: tuple[str, ...]
 
 
 HERE: Final = Scaling()
@@ -81,10 +94,43 @@ def train_on_ray(
     folder = folder.resolve()
     stored = ray.put(panel)
     with _watched(folder, recipe.steps, on_step):
-        work = _as_task if scaling.path == "task" else _as_group
-        with work(stored, recipe, folder, scaling) as state:
+        alone = scaling.path == "task"
+        work = (
+            _as_task(stored, recipe, folder, scaling)
+            if alone
+            else _as_group(WholePanel(stored), recipe, folder, scaling)
+        )
+        with work as state:
             run.load(state)
     return run.result()
+
+
+def train_on_shards(
+    shards: Shards, recipe: Recipe, folder: Path, scaling: Scaling, on_step: OnStep | None = None
+) -> TrainedOnShards:
+    """Train with a group of workers of which each holds its own shards alone.
+
+    Steps are those of a panel in one piece, whose series lie shard by shard, but for rounding.
+    """
+    least, most = scaling.workers
+    held = len(shards.filled())
+    if least == 0 or least > held:
+        raise NeuralError(
+            f"{least or 'No'} workers cannot share {held} shards with series. Use from 1 to {held} workers, or data in "
+            "one piece (neural.training.shards = 0)."
+        )
+    _check_room(scaling)
+    facts = survey_shards(shards, recipe)
+    panel, portion = read_portion(shards, facts, (0,))
+    run = Training(panel, recipe, portion=portion)
+    data = PanelShards(shards, ray.put(facts))
+    folder = folder.resolve()
+    with (
+        _watched(folder, recipe.steps, on_step),
+        _as_group(data, recipe, folder, replace(scaling, workers=(least, min(most, held)))) as state,
+    ):
+        run.load(state)
+    return TrainedOnShards(run.result(), panel, tuple(name for fact in facts for name in fact.names))
 
 
 def _check_room(scaling: Scaling) -> None:
@@ -123,7 +169,7 @@ def _as_task(stored: Any, recipe: Recipe, folder: Path, scaling: Scaling) -> Ite
 
 
 @contextmanager
-def _as_group(stored: Any, recipe: Recipe, folder: Path, scaling: Scaling) -> Iterator[Path]:
+def _as_group(data: TrainingData, recipe: Recipe, folder: Path, scaling: Scaling) -> Iterator[Path]:
     """Run Ray Train with Lightning; gives the last state."""
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
@@ -134,11 +180,12 @@ def _as_group(stored: Any, recipe: Recipe, folder: Path, scaling: Scaling) -> It
     group: Any = ScalingConfig
     trainer = build(
         _worker,
-        train_loop_config={"panel": stored, "recipe": recipe, "folder": folder, "pace": scaling.pace},
+        train_loop_config={"data": data, "recipe": recipe, "folder": folder, "pace": scaling.pace},
         scaling_config=group(
             num_workers=least if least == most else (least, most),
             use_gpu=scaling.gpu,
             resources_per_worker={"CPU": 1, "GPU": 1} if scaling.gpu else {"CPU": 1},
+            elastic_resize_monitor_interval_s=scaling.look_s,
         ),
         run_config=RunConfig(
             name=GROUP,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import ray
 import ray.train
 import torch
 from ray.train import Checkpoint, CheckpointUploadMode
@@ -21,6 +20,7 @@ from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare
 from ray.train.torch import get_device
 from torch import distributed
 
+from actors.training_data import TrainingData
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.training.durable import Clock, Pace
 from nt_ray.neural.training.module import TrainingModule
@@ -30,15 +30,13 @@ from nt_ray.neural.training.training import READ, Training
 from nt_ray.neural.training.training_log import TrainingLog
 
 
-def fit(panel: Any, recipe: Recipe, folder: Path, pace: Pace) -> str | None:
-    """Train with the other workers of the group; a sentence where the run is refused, which no retry would change.
-
-    `panel` is a reference into the object store; its arrays are read where they lie.
-    """
-    device = get_device()
+def fit(data: TrainingData, recipe: Recipe, folder: Path, pace: Pace) -> str | None:
+    """Train with the other workers of the group; a sentence where the run is refused, which no retry would change."""
+    device, context = get_device(), ray.train.get_context()
     try:
+        panel, portion = data.read(context.get_world_rank(), context.get_world_size())
         with _restored() as place:
-            module = TrainingModule(ray.get(panel), recipe, resume=place, device=str(device))
+            module = TrainingModule(panel, recipe, resume=place, device=str(device), portion=portion)
         _train(module, folder, pace)
     except NeuralError as error:
         return str(error)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from jobs.models_display import line, say_holder, show_drift, show_score, show_version, summary
+from jobs.models_display import line, say_holder, show_drift, show_retrained, show_score, show_version, summary
 from jobs.options import AsJson, by_file, by_settings, command_group, help_text
 from nt_ray.errors import BadInputError
 
@@ -65,10 +65,13 @@ DELETE_HELP = help_text(
 DRIFT_HELP = help_text(
     "Compare recent rows with those a version was trained on. A table has one row for each time, in order: the model's "
     "inputs by name, and where they are known the error of the forecast made there and whether its interval held the "
-    "truth (1 or 0), one for each origin. Exit code 1 where the model should be trained anew.",
+    "truth (1 or 0), one for each origin. Exit code 1 where the model should be trained anew. With --retrain it is: "
+    "from the weights of the version, on the bars of --data but for the last ones, which judge it beside the holder. "
+    "The new version becomes the challenger, once for each drift; exit code 1 where the gate would refuse it.",
     "nt-ray models drift lstm@champion recent.csv",
     "nt-ray models drift lstm@champion recent.parquet --errors error --covered 0.9=inside90 --json",
     "nt-ray models drift lstm@champion recent.csv --ask",
+    "nt-ray models drift lstm@champion recent.csv --retrain --data prices/",
 )
 
 Text: TypeAlias = Annotated[str, typer.Argument(metavar="NAME@ALIAS|NAME/N", help="A version of a model.")]
@@ -76,7 +79,7 @@ Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A model.")
 Alias: TypeAlias = Annotated[str, typer.Option(metavar="ALIAS", help="Such as champion or challenger.")]
 Reason: TypeAlias = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.")]
 
-models_app = command_group("Registered models: versions, aliases, promotion and drift.")
+models_app = command_group("Registered models: versions, aliases, promotion and drift.", "nt-ray models list")
 
 
 @models_app.command("list", help=LIST_HELP)
@@ -231,7 +234,7 @@ def delete(settings: "Settings", what: Text, reason: Reason = "", as_json: AsJso
 
 
 @models_app.command("drift", help=DRIFT_HELP)
-@by_file
+@by_settings()
 def drift(
     settings: "Settings",
     what: Text,
@@ -241,28 +244,38 @@ def drift(
         list[str] | None, typer.Option(metavar="LEVEL=COLUMN", help="Column of hits of an interval; may be repeated.")
     ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Note in the history that a retraining is due.")] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train anew where it is due.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Compare recent rows with training; exit code 1 where a retraining is due."""
+    """Compare recent rows with training; exit code 1 where a retraining is due, or its version would be refused."""
     from jobs.recent_table import read_recent
-    from nt_ray.neural.drift.retraining import drift_of, plan_retraining, reference_of_version
+    from nt_ray.neural.drift.retraining import drift_of, due_retraining, plan_retraining, reference_of_version
     from nt_ray.neural.registry.model_names import reference
+    from nt_ray.trader.retraining import retrain_on_bars
 
-    alias = reference(what).alias
-    if ask and alias is None:
+    name, alias = reference(what).name, reference(what).alias
+    if (ask or retrain) and alias is None:
         raise BadInputError(
-            f"--ask notes a retraining for an alias, and {what} names none. Write it like lstm@champion."
+            f"--ask and --retrain are for an alias, and {what} names none. Write it like lstm@champion."
         )
     registry = _registry(settings)
     names = tuple(reference_of_version(registry, what).inputs)
     recent = read_recent(table, names, errors, dict(_level(text) for text in covered or ()))
     found = drift_of(registry, what, recent)
-    plan = plan_retraining(registry, reference(what).name, alias, found) if ask and alias is not None else None
+    plan = plan_retraining(registry, name, alias, found) if (ask or retrain) and alias is not None else None
+    if plan is None and retrain and alias is not None:
+        # One that was asked for before, and cut off.
+        plan = due_retraining(registry, name, alias)
+    made = retrain_on_bars(settings, plan) if retrain and plan is not None else None
     if as_json:
-        typer.echo(json.dumps(found.resolved() | {"plan": None if plan is None else plan.resolved()}))
+        told = {"plan": None if plan is None else plan.resolved(), "made": None if made is None else made.resolved()}
+        typer.echo(json.dumps(found.resolved() | told))
     else:
         show_drift(found, what)
-    return FOUND if found.retrain else 0
+        if made is not None:
+            show_retrained(made)
+    due = bool(made.objections) if made is not None else found.retrain
+    return FOUND if due else 0
 
 
 def _registry(settings: "Settings") -> "Registry":

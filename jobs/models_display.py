@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from nt_ray.neural.drift.drift import Drift
+    from nt_ray.neural.drift.warm_start import Retrained
     from nt_ray.neural.registry.aliases import Event
     from nt_ray.neural.registry.evidence import Evidence
     from nt_ray.neural.registry.registry import Description, ModelSummary
@@ -85,3 +86,9 @@ def say_holder(name: str, alias: str, version: int, *, changed: bool, as_json: b
         typer.echo(json.dumps({"name": name, "alias": alias, "version": version, "changed": changed}))
     else:
         typer.echo(f"{name}@{alias} {'is now' if changed else 'is already'} version {version}.")
+
+
+def show_retrained(made: "Retrained") -> None:
+    """Print a version that drift called for, its scores, and how it becomes champion."""
+    typer.echo(f"{made.name}/{made.version}, trained anew from {made.warm_start}, is the challenger:")
+    show_score(made.evidence, made.objections)

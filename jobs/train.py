@@ -9,6 +9,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,13 +22,14 @@ from nt_ray.config import Settings, to_toml
 from nt_ray.errors import StorageError
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.keeping import keep
-from nt_ray.neural.training.choice import label_of, workers_of
+from nt_ray.neural.training.choice import FIELDS, label_by, label_of, shards_key, workers_of
 from nt_ray.neural.training.recipe import Recipe
 from nt_ray.neural.training.trained import Trained
 from nt_ray.reports.training_page import write_training
 from nt_ray.trader.files import SETTINGS, SUMMARY
 
 if TYPE_CHECKING:
+    from actors.training import Scaling, TrainedOnShards
     from nt_ray.neural.training.durable import OnStep
 
 BUNDLE: Final = "model"
@@ -36,12 +38,15 @@ ROUTES: Final = {
     "process": "plain loop in this process",
     "task": "plain loop in a task on Ray",
     "lightning": "Lightning in workers of Ray Train",
+    "shards": "Lightning in workers of Ray Train, each with its own shards of the series",
 }
+SHARDS: Final = ".shards"
+"""Folder beside the runs for data in shards."""
 
 
 def run(
     settings: Settings,
-    panel: SeriesPanel,
+    panel: SeriesPanel | None,
     recipe: Recipe,
     *,
     register: str | None = None,
@@ -49,13 +54,21 @@ def run(
     as_json: bool = False,
     progress: bool = True,
 ) -> int:
-    """Train, write the folder, and print where it is or one JSON object; return the exit code."""
+    """Train, write the folder, and print where it is or one JSON object; return the exit code.
+
+    Without a panel the data are cut into shards, and no process holds them all.
+    """
     console = Console(stderr=as_json)
-    folder = _folder(settings, label_of(panel, recipe), fresh=not resume)
     began = time.perf_counter()
     with counting(console, "training", shown=progress and not as_json) as tell:
-        trained = train(settings, panel, recipe, folder, None if tell is None else lambda p: tell(p.step, p.steps))
-    summary = write(settings, panel, trained, folder, time.perf_counter() - began)
+        on_step = None if tell is None else lambda p: tell(p.step, p.steps)
+        if panel is None:
+            folder, made = train_shards(settings, recipe, fresh=not resume, on_step=on_step)
+            trained, panel, names = made.trained, made.first, made.names
+        else:
+            folder = _folder(settings, label_of(panel, recipe), fresh=not resume)
+            trained, names = train(settings, panel, recipe, folder, on_step), panel.names
+    summary = write(settings, panel, trained, folder, time.perf_counter() - began, names)
     if register is not None:
         summary["registered"] = _register(settings, folder, register)
     if as_json:
@@ -77,24 +90,50 @@ def train(settings: Settings, panel: SeriesPanel, recipe: Recipe, folder: Path, 
         return train_durably(panel, recipe, folder, pace=pace, device=device, threads=chosen.threads, on_step=on_step)
     ray = settings.ray
     prepare(ray.address)
-    from actors.cluster import connect, disconnect
-    from actors.training import Scaling, train_on_ray
+    from actors.cluster import connected
+    from actors.training import train_on_ray
 
-    scaling = Scaling(workers=workers, gpu=chosen.gpu, pace=pace, failures=chosen.failures)
-    cluster = connect(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb)
-    try:
-        return train_on_ray(panel, recipe, folder, scaling, on_step)
-    finally:
-        if cluster.local:
-            disconnect()
+    with connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb):
+        return train_on_ray(panel, recipe, folder, _scaling(settings), on_step)
 
 
-def write(settings: Settings, panel: SeriesPanel, trained: Trained, folder: Path, seconds: float) -> dict[str, Any]:
-    """Write bundle, page, settings and summary of a training; return the summary."""
+def train_shards(
+    settings: Settings, recipe: Recipe, *, fresh: bool, on_step: "OnStep | None"
+) -> "tuple[Path, TrainedOnShards]":
+    """Cut the data into shards beside the runs, once, and train on them; the run's folder, and what was trained."""
+    chosen, ray = settings.neural.training, settings.ray
+    prepare(ray.address)
+    from actors.cluster import connected
+    from actors.panel_data import lay_out_bars
+    from actors.training import train_on_shards
+
+    with connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb):
+        place = Path(settings.runs).resolve() / SHARDS / shards_key(settings.data, chosen)
+        shards = lay_out_bars(settings.data, FIELDS[chosen.target], place, chosen.shards)
+        folder = _folder(settings, label_by(place.name, recipe), fresh=fresh)
+        return folder, train_on_shards(shards, recipe, folder, _scaling(settings), on_step)
+
+
+def _scaling(settings: Settings) -> "Scaling":
+    from actors.training import Scaling
+    from nt_ray.neural.training.durable import Pace
+
+    chosen = settings.neural.training
+    pace = Pace(seconds=chosen.checkpoint_s)
+    return Scaling(workers=workers_of(chosen), gpu=chosen.gpu, pace=pace, failures=chosen.failures)
+
+
+def write(
+    settings: Settings, panel: SeriesPanel, trained: Trained, folder: Path, seconds: float, names: Sequence[str]
+) -> dict[str, Any]:
+    """Write bundle, page, settings and summary of a training on the series of these names; return the summary.
+
+    `panel` shows what they look like: all of them, or some.
+    """
     facts: dict[str, Any] = {
         "data": settings.data.source,
         "target": settings.neural.training.target,
-        "series": list(panel.names),
+        "series": list(names),
         "start": str(panel.times[0].astype("datetime64[s]")),
         "end": str(panel.times[-1].astype("datetime64[s]")),
         "trained_by": ROUTES[_route(settings)],
@@ -124,6 +163,8 @@ def write(settings: Settings, panel: SeriesPanel, trained: Trained, folder: Path
 
 
 def _route(settings: Settings) -> str:
+    if settings.neural.training.shards:
+        return "shards"
     workers = workers_of(settings.neural.training)
     return "process" if workers == (0, 0) else "task" if workers == (1, 1) else "lightning"
 

@@ -18,6 +18,7 @@ TRAIN_HELP = help_text(
     "nt-ray train gru --param hidden=64 --steps 3000 --set neural.training.lr=0.0005",
     "nt-ray train lstm --workers 2 --set neural.training.checkpoint_s=10",
     "nt-ray train nhits --workers 1:4 --json",
+    "nt-ray train dlinear --data lake/ --shards 64 --workers 8",
 )
 
 Model: TypeAlias = Annotated[str, typer.Argument(metavar="MODEL", help="A network, as in `nt-ray models kinds`.")]
@@ -27,6 +28,10 @@ Horizon: TypeAlias = Annotated[str | None, typer.Option(metavar="BARS", help="Ba
 Steps: TypeAlias = Annotated[str | None, typer.Option(metavar="N", help="Steps of training.")]
 Workers: TypeAlias = Annotated[
     str | None, typer.Option(metavar="N|LEAST:MOST", help="Workers on Ray; 0 trains in this process.")
+]
+Shards: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Cut the series into N parts, each held by one worker alone."),
 ]
 Register: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="Store the model as the next version of this name.")
@@ -43,7 +48,7 @@ KEYS = {
 }
 
 
-@by_settings(**KEYS, workers="neural.training.workers")
+@by_settings(**KEYS, workers="neural.training.workers", shards="neural.training.shards")
 def train(
     settings: "Settings",
     model: Model,
@@ -53,6 +58,7 @@ def train(
     horizon: Horizon = None,
     steps: Steps = None,
     workers: Workers = None,
+    shards: Shards = None,
     register: Register = None,
     resume: Resume = True,
     as_json: AsJson = False,
@@ -60,15 +66,20 @@ def train(
 ) -> int:
     """Train as the options, the environment and the file say."""
     from nt_ray.backtest.assignment import numbers
+    from nt_ray.errors import BadInputError
     from nt_ray.neural.registry.model_names import checked_name
-    from nt_ray.neural.training.choice import panel_of, recipe_of
+    from nt_ray.neural.training.choice import panel_of, recipe_of, workers_of
     from nt_ray.trader.data import load_bars
 
     chosen = settings.neural.training
     recipe = recipe_of(chosen, model, numbers(param or ()), settings.seed)
     if register is not None:
         checked_name(register)
-    panel = panel_of(load_bars(settings.data), chosen)
+    if chosen.shards and workers_of(chosen)[0] == 0:
+        raise BadInputError(
+            f"{chosen.shards} shards are trained by workers, and there are none. Give --workers, or leave --shards out."
+        )
+    panel = None if chosen.shards else panel_of(load_bars(settings.data), chosen)
     from jobs import train as job
 
     return job.run(settings, panel, recipe, register=register, resume=resume, as_json=as_json, progress=progress)

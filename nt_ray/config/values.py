@@ -116,6 +116,11 @@ Spans: TypeAlias = Annotated[
 TimeZone: TypeAlias = Annotated[
     str | None, Blank, AfterValidator(_timezone), Accepts("an IANA time zone such as America/New_York")
 ]
+Parameters: TypeAlias = Annotated[
+    dict[str, Number],
+    BeforeValidator(_structure),
+    Accepts("a table of numbers such as {kernel = 5}, or one of them under its own name"),
+]
 Variants: TypeAlias = Annotated[
     dict[str, Annotated[tuple[dict[str, float], ...], BeforeValidator(_structure)]],
     Accepts("for each strategy a list of tables of numbers such as [{lookback = 60}]"),

@@ -53,7 +53,7 @@ def read_bars(
     path = Path(path)
     reading = Reading(timezone, adjust, missing, tuple(extra))
     if path.is_dir():
-        return read_many([(p, None) for p in _files(path)], path.name, reading)
+        return read_many([(p, None) for p in bar_files(path)], path.name, reading)
     return read_many([(path, symbol)], path.name, reading)
 
 
@@ -65,7 +65,8 @@ def read_many(files: Sequence[tuple[Path, str | None]], name: str, reading: Read
     return align(series, name, reading.extra)
 
 
-def _files(folder: Path) -> list[Path]:
+def bar_files(folder: Path) -> list[Path]:
+    """Files of a folder that hold bars, by name; raises where there are none."""
     found = sorted(p for p in folder.iterdir() if _suffix(p) and not p.name.startswith(".") and p.is_file())
     if not found:
         raise MarketDataError(f"Folder {folder} holds no bars. Put {', '.join(SUFFIXES)} files into it.")

@@ -98,12 +98,13 @@ def forecast_details(report: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 def recipe_of(settings: Settings) -> "Recipe":
     """Recipe of the network that forecasts: all rows train, none validates, the scale is each fit's own."""
-    from nt_ray.neural.models.registry import find
+    from nt_ray.neural.models.registry import find, parameters
     from nt_ray.neural.training.recipe import Recipe
 
     plan = settings.neural.forecast
     return Recipe(
         model=find(plan.model).name,
+        parameters=parameters(plan.model, plan.parameters) if plan.parameters else {},
         lookback=plan.lookback,
         horizon=plan.horizon,
         scaling="fold",
@@ -136,7 +137,7 @@ def _forecasts(settings: Settings, history: BarPanel, since: int, on_fit: OnFit 
     fits = rolling.fits(len(history), since)
     words = (series.digest(), recipe.model_dump_json(), rolling, fits, code_digest())
     key = hashlib.sha256(repr(words).encode()).hexdigest()
-    cache = ForecastCache(Path(settings.runs) / CACHE)
+    cache = ForecastCache(Path(settings.runs) / CACHE, plan.cache_mb * 10**6)
     field = cache.get(key, history.closes.shape)
     if field is None:
         made = forecast_rolling(series, recipe, rolling, since=since, on_fit=on_fit)

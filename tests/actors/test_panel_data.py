@@ -7,6 +7,7 @@ import pytest
 from nt_ray.errors import MarketDataError
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.shards import open_shards, shard_of
+from nt_ray.trader.data import load_bars
 
 # Ray Data loads defaults that it announces to end; nothing here sets them.
 pytestmark = [
@@ -77,3 +78,41 @@ def test_a_folder_without_one_kind_of_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.parquet").touch()
     with pytest.raises(MarketDataError, match="together"):
         lay_out(tmp_path, tmp_path / "shards", 1)
+
+
+def test_bars_become_shards_by_the_rules_of_the_settings(tmp_path: Path) -> None:
+    from datetime import date
+
+    from actors.panel_data import lay_out_bars
+    from nt_ray.config.sections import Data
+    from nt_ray.market.embedded import load_embedded
+    from nt_ray.neural.series.sources import from_bars
+
+    bars = load_embedded("stocks")
+    source = tmp_path / "bars"
+    source.mkdir()
+    for column, symbol in enumerate(bars.symbols):
+        close = bars.closes[:, column]
+        frame = pl.DataFrame({"time": pl.Series(bars.timestamps).cast(pl.Datetime("ns")).cast(pl.Date), "close": close})
+        frame.filter(pl.col("close").is_not_nan()).write_csv(source / f"{symbol}.csv")
+    first, last = date(2007, 1, 3), date(2008, 6, 30)
+    data = Data(source=str(source), symbols=("AAPL", "GOOG", "IBM"), start=first, end=last)
+    shards = lay_out_bars(data, "return", tmp_path / "shards", 2)
+    wanted = from_bars(load_bars(data), "return")
+    seen = {}
+    for number in shards.filled():
+        panel = shards.panel(number)
+        np.testing.assert_array_equal(panel.times, wanted.times)
+        seen |= dict(zip(panel.names, panel.target, strict=True))
+    assert sorted(seen) == sorted(wanted.names)
+    for name, values in zip(wanted.names, wanted.target, strict=True):
+        np.testing.assert_array_equal(seen[name], values)
+    (source / "BAD.csv").write_text("time,close\n2020-01-02,1\n2020-01-03,x\n")
+    with pytest.raises(MarketDataError, match=r"BAD\.csv"):
+        lay_out_bars(data, "close", tmp_path / "other", 2)
+    nobody = data.model_copy(update={"source": str(source / f"{bars.symbols[0]}.csv"), "symbols": ("NONE",)})
+    with pytest.raises(NeuralError, match="No row came"):
+        lay_out_bars(nobody, "close", tmp_path / "none", 2)
+    some = nobody.model_copy(update={"symbols": (bars.symbols[0], "NONE")})
+    with pytest.raises(MarketDataError, match="no bar of NONE"):
+        lay_out_bars(some, "close", tmp_path / "some", 2)

@@ -74,3 +74,8 @@ def test_the_actor_tells_of_changes_outlives_its_process_and_plans_one_retrainin
     assert (plan["warm_start"], plan["alias"]) == ("m/1", "challenger")
     assert (Path(plan["folder"]) / "weights.safetensors").is_file()
     assert ray.get(actor.history.remote("m"))[0].action == "retrain"
+    # Nobody met it, so it can be asked for again, and then is the same.
+    assert ray.get(actor.resume_retraining.remote("m", "challenger")).resolved() == plan | {
+        "reasons": tuple(plan["reasons"])
+    }
+    assert len((tmp_path / "plans").read_text().splitlines()) == 2

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
+from nt_ray.neural.inference.folder import read_tensors
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.training.durable import Pace, train_durably
@@ -31,10 +33,11 @@ MADE = """
 import sys
 from pathlib import Path
 import numpy as np
+import polars as pl
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.training.recipe import Recipe
 held = np.load(sys.argv[1])
-panel = SeriesPanel(("a", "b", "c"), held["times"], held["target"])
+panel = SeriesPanel(tuple(held["names"].tolist()), held["times"], held["target"])
 recipe = Recipe.model_validate_json(sys.argv[2])
 folder = Path(sys.argv[3])
 """
@@ -46,6 +49,23 @@ from nt_ray.neural.training.training import Training
 torch.set_num_threads(1)
 torch.distributed.init_process_group("gloo", init_method=f"file://{folder}.meet", rank=int(sys.argv[4]), world_size=2)
 run = Training(panel, recipe, team=joined())
+run.run()
+run.save(folder)
+torch.distributed.destroy_process_group()
+"""
+
+APART = """
+import torch
+from nt_ray.neural.series.portion import Portion
+from nt_ray.neural.series.survey import survey
+from nt_ray.neural.training.team import joined
+from nt_ray.neural.training.training import Training
+torch.set_num_threads(1)
+rank, first = int(sys.argv[4]), int(sys.argv[5])
+shards = [panel.select(panel.names[:first]), panel.select(panel.names[first:])]
+portion = Portion(tuple(survey(shard, recipe) for shard in shards), (rank,))
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}.meet", rank=rank, world_size=2)
+run = Training(shards[rank], recipe, team=joined(), portion=portion)
 run.run()
 run.save(folder)
 torch.distributed.destroy_process_group()
@@ -74,7 +94,7 @@ def waves() -> SeriesPanel:
 
 def program(code: str, panel: SeriesPanel, recipe: Recipe, folder: Path, *more: str) -> "subprocess.Popen[bytes]":
     place = folder.with_name("panel.npz")
-    np.savez(place, times=panel.times, target=panel.target)
+    np.savez(place, names=panel.names, times=panel.times, target=panel.target)
     arguments = [str(place), recipe.model_dump_json(), str(folder), *more]
     return subprocess.Popen([sys.executable, "-W", "ignore", "-c", MADE + code, *arguments])
 
@@ -173,3 +193,50 @@ def test_the_number_of_workers_chooses_the_way() -> None:
 
     chosen = {w: Scaling(workers=w).path for w in ((0, 0), (1, 1), (1, 4), (2, 2))}
     assert chosen == {(0, 0): "process", (1, 1): "task", (1, 4): "lightning", (2, 2): "lightning"}
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_that_hold_shards_survive_a_death_to_the_bit_and_train_what_one_with_all_of_them_would(
+    waves: SeriesPanel, tmp_path: Path
+) -> None:
+    from actors.panel_data import lay_out
+    from actors.training import Scaling, train_on_shards
+
+    source, folder = tmp_path / "lake", tmp_path / "run"
+    source.mkdir()
+    for name, values in zip(waves.names, waves.target, strict=True):
+        pl.DataFrame({"time": waves.times, "close": values}).write_parquet(source / f"{name}.parquet")
+    shards = lay_out(source, tmp_path / "shards", 3)
+    # The second shard has no series of these names.
+    assert shards.filled() == (0, 2)
+    recipe = RECIPE.model_copy(update={"steps": 300})
+    # Two processes that meet without Ray and Lightning, one with the series of each shard, are the measure.
+    alone = tmp_path / "alone"
+    order = [*shards.panel(0).names, *shards.panel(2).names]
+    split = str(len(shards.panel(0).names))
+    pair = [program(APART, waves.select(order), recipe, alone, str(rank), split) for rank in (0, 1)]
+    assert [p.wait(PATIENCE_S) for p in pair] == [0, 0]
+
+    killed: list[int] = []
+
+    def kill(progress: Any) -> None:
+        rows = [row for row in read_log(folder) if row["event"] == "start"]
+        if not killed and rows and progress.step > 100:
+            killed.append(rows[-1]["pid"])
+            os.kill(killed[0], signal.SIGKILL)
+
+    with pytest.raises(NeuralError, match="3 workers cannot share 2 shards"):
+        train_on_shards(shards, recipe, folder, Scaling(workers=(3, 3)))
+    found = train_on_shards(shards, recipe, folder, Scaling(workers=(2, 2), pace=Pace(100, 0.0)), on_step=kill)
+    ended = found.trained
+    assert killed
+    assert found.first.names == shards.panel(0).names
+    assert found.names == tuple(order)
+    weighed = read_tensors(alone, "state.safetensors")
+    best = {name.removeprefix("best."): tensor for name, tensor in weighed.items() if name.startswith("best.")}
+    assert best.keys() == weights(ended).keys()
+    assert all(torch.equal(tensor, weights(ended)[name]) for name, tensor in best.items())
+    assert ended.losses.tobytes() == weighed["losses"].numpy().tobytes()
+    whole = train_durably(waves.select(order), recipe, tmp_path / "whole")
+    np.testing.assert_allclose(ended.losses, whole.losses, rtol=1e-2)
+    np.testing.assert_allclose(dict(ended.validations)[300], dict(whole.validations)[300], rtol=1e-3)

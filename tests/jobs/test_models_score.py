@@ -76,3 +76,31 @@ def test_what_cannot_be_scored_is_refused(answer: Answer) -> None:
     stale = answer("models", "score", "waves/1", "--data", "waves.csv", "--end", str(DAYS[TRAINED]), code=2)["error"]
     assert "Give newer data" in stale["message"]
     assert "Version 7" in answer("models", "score", "waves/7", "--data", "waves.csv", code=2)["error"]["message"]
+
+
+def test_drift_trains_a_challenger_once_and_leaves_the_promotion_to_the_gate(answer: Answer) -> None:
+    trained(answer, 300)
+    answer("models", "score", "waves/1", "--data", "waves.csv", "--evidence", "evidence.json")
+    answer("models", "promote", "waves/1", "--evidence", "evidence.json")
+    bars = pl.read_csv("waves.csv")
+    later = np.arange(ROWS)
+    moved = {
+        name: np.where(later < TRAINED, bars[name].to_numpy(), 130 + 10 * np.sin(later / pace))
+        for name, pace in (("AAA", 3.5), ("BBB", 9.0))
+    }
+    pl.DataFrame({"date": DAYS, **moved}).write_csv("moved.csv")
+    pl.DataFrame(moved)[TRAINED:].write_csv("recent.csv")
+    asked = ("models", "drift", "waves@champion", "recent.csv", "--retrain", "--data", "moved.csv")
+    told = answer(*asked)
+    assert told["retrain"]
+    made = told["made"]
+    assert (made["version"], made["warm_start"], made["trained"], made["objections"]) == (2, "waves/1", True, [])
+    assert made["evidence"]["score"] < made["evidence"]["champion"]
+    shown = answer("models", "show", "waves")
+    assert (shown["versions"], shown["aliases"]) == ([1, 2], {"challenger": 2, "champion": 1})
+    assert answer("models", "show", "waves/2")["lineage"]["config"]["warm_start"] == "waves/1"
+    again = answer(*asked, code=1)
+    assert (again["plan"], again["made"]) == (None, None)
+    assert answer("models", "show", "waves")["versions"] == [1, 2]
+    error = answer("models", "drift", "waves/1", "recent.csv", "--retrain", code=2)["error"]
+    assert "names none" in error["message"]

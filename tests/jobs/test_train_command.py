@@ -19,18 +19,6 @@ SMALL = (
 Answer = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answer:
-    monkeypatch.chdir(tmp_path)
-
-    def ask(*arguments: str, code: int = 0) -> dict[str, Any]:
-        assert main([*arguments, "--json"]) == code
-        found: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return found
-
-    return ask
-
-
 def test_a_training_leaves_a_model_a_page_and_a_summary_and_the_same_again_is_not_trained(answer: Answer) -> None:
     first = answer("train", "DLinear", *SMALL, "--param", "kernel=5", "--register", "drinks")
     assert (first["model"], first["steps"], first["series"]) == ("dlinear", 60, ["KO", "PEP"])
@@ -94,3 +82,20 @@ def test_what_cannot_be_trained_is_refused_with_its_remedy(
     assert error["code"] == code
     for word in words:
         assert word in error["message"]
+
+
+# Ray Train loads the defaults of Ray Data, some of which it announces to end; nothing here sets them.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.*")
+@pytest.mark.usefixtures("ray_cluster")
+def test_series_in_shards_are_trained_by_workers_and_shards_without_workers_are_refused(answer: Answer) -> None:
+    shards = (*SMALL, "--shards", "2")
+    error = answer("train", "dlinear", *shards, code=2)["error"]
+    assert "2 shards are trained by workers" in error["message"]
+    found = answer("train", "dlinear", *shards, "--workers", "1")
+    assert found["trained_by"] == "Lightning in workers of Ray Train, each with its own shards of the series"
+    assert sorted(found["series"]) == ["KO", "PEP"]
+    assert load_bundle(Path(found["bundle"])).step == 60
+    whole = answer("train", "dlinear", *SMALL)
+    for name, loss in whole["metrics"].items():
+        # The order of the series, and with it that of the windows, is another.
+        assert found["metrics"][name] == pytest.approx(loss, rel=0.2)

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from nt_ray.neural.problems import NeuralError
 from nt_ray.trader.data import GIVEN, Loaded, load_fields
 from nt_ray.trader.facade import NeuralTrader, Run
 from nt_ray.trader.forecast_cache import ForecastCache
-from nt_ray.trader.forecasting import CACHE, FIELD, HorizonError
+from nt_ray.trader.forecasting import CACHE, FIELD, HorizonError, recipe_of
 
 ROWS, FIRST = 300, 120
 BARS = practice_panel(3, ROWS)
@@ -188,3 +189,36 @@ def test_the_table_of_forecasts_is_shown_to_a_person(
     assert "forecasts of the next bar" in told.out
     assert "beats the last price" in told.out
     assert "forecasts: fits" in told.err
+
+
+def test_the_network_takes_its_parameters_from_the_settings(prices: Path) -> None:
+    given = settings(prices, neural__forecast__parameters__kernel="5")
+    assert recipe_of(given).parameters == {"kernel": 5.0}
+    table = settings(prices, neural__forecast__parameters="{kernel = 5}")
+    assert recipe_of(table) == recipe_of(given)
+    plain = field_of(load_fields(settings(prices), [FIELD]))
+    other = field_of(load_fields(given, [FIELD]))
+    assert other.tobytes() != plain.tobytes()
+    with pytest.raises(NeuralError, match="kernal"):
+        recipe_of(settings(prices, neural__forecast__parameters__kernal="5"))
+
+
+def test_what_was_not_asked_for_the_longest_makes_room(tmp_path: Path) -> None:
+    values = np.arange(100.0).reshape(50, 2)
+    size = values.nbytes + 32
+    cache = ForecastCache(tmp_path, limit=3 * size)
+    for moment, key in enumerate("abc"):
+        cache.put(key, values)
+        os.utime(tmp_path / f"{key}.f64", (1000 + moment, 1000 + moment))
+    assert cache.get("a", (50, 2)) is not None
+    (tmp_path / "dead.part").write_bytes(b"")
+    os.utime(tmp_path / "dead.part", (1000, 1000))
+    (tmp_path / "living.part").write_bytes(b"")
+    cache.put("d", values)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.f64", "c.f64", "d.f64", "living.part"]
+    # The newest stays even where it alone is too large.
+    ForecastCache(tmp_path, limit=size - 1).put("e", values)
+    assert sorted(path.name for path in tmp_path.glob("*.f64")) == ["e.f64"]
+    found = cache.get("e", (50, 2))
+    assert found is not None
+    np.testing.assert_array_equal(found, values)

@@ -51,6 +51,10 @@ def _put(values: FloatArray, location: float, scale: float, room: npt.NDArray[np
     return math.isfinite(total)
 
 
+class GapError(NeuralError):
+    """A value is missing or infinite."""
+
+
 class OneWindow:
     """A window of one series without inputs, nothing of it missing.
 
@@ -73,7 +77,7 @@ class OneWindow:
         """Scale the look-back (L,) of a series into the window, and return its location and scale."""
         location, scale = self._frozen(name) if self._scales else _measured(values, self._rule)
         if not _put(values, location, scale or 1.0, self._room):
-            raise NeuralError(
+            raise GapError(
                 f"The series has a missing or infinite value in its last {self._lookback}. "
                 "Fill it, or use forecast with a panel, which masks what is missing."
             )

@@ -107,6 +107,8 @@ def quantise(source: Path, target: Path) -> None:
 class OnnxRunner:
     """A network in ONNX Runtime on the CPU; for any number of threads, each call on `threads` of its own."""
 
+    masks = False
+
     def __init__(self, path: Path, threads: int = 1) -> None:
         runtime = _needed("onnxruntime")
         options = runtime.SessionOptions()

@@ -17,13 +17,15 @@ from torch import Tensor
 
 from nt_ray.neural.inference.bundle import load_bundle
 from nt_ray.neural.inference.forecast import Forecast
-from nt_ray.neural.inference.one_window import OneWindow, flat, is_flat, measure
+from nt_ray.neural.inference.one_window import GapError, OneWindow, flat, is_flat, measure
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.series.windows import resident
 from nt_ray.neural.training.trained import Trained
 from nt_ray.types import BoolArray, FloatArray, IntArray
 
+START = np.datetime64("2000-01-01", "us")
+"""Time of the first row where none is told."""
 BATCH = 1024
 """Windows of one forward pass."""
 
@@ -90,22 +92,40 @@ class Predictor:
         return mean, quantiles
 
     def forecast_one(self, values: FloatArray, name: str = "") -> FloatArray:
-        """Forecast (H,) from the last L or more values of one series, none of them missing, for a model without inputs.
+        """Forecast (H,) from the last L or more values of one series, for a model without inputs.
 
         `name` says which training series it is, where the scale is that of the training rows and there were several.
+        NaN is masked where the series of the training had gaps too, and refused elsewhere.
         """
         if not self._alone:
             raise NeuralError("The model takes inputs beside the series. Use forecast with a panel that has them.")
         if len(values) < self._lookback:
             raise NeuralError(_short(len(values), self._lookback))
+        rows = np.asarray(values[-self._lookback :], dtype=np.float64)
+        try:
+            return self._forecast_whole(rows, name)
+        except GapError:
+            if "target" not in self._signature.gaps or np.isinf(rows).any():
+                raise
+        return self._forecast_masked(rows, name)
+
+    def _forecast_whole(self, rows: FloatArray, name: str) -> FloatArray:
         with self._lock:
-            location, scale = self._window.fill(np.asarray(values[-self._lookback :], dtype=np.float64), name)
+            location, scale = self._window.fill(rows, name)
             with torch.inference_mode():
                 mean = self._mean(self._network(self._window.batch()))
             forecast: FloatArray = _host(mean)[0]
         forecast *= scale
         forecast += location
         return forecast
+
+    def _forecast_masked(self, rows: FloatArray, name: str) -> FloatArray:
+        known = self.trained.scaler.names
+        names = (name or (known[0] if len(known) == 1 else ""),)
+        times = START + np.arange(len(rows)) * np.timedelta64(1, "D")
+        panel = SeriesPanel(names, times, rows[None], frequency=self._signature.frequency)
+        mean: FloatArray = self.forecast(panel).mean[0]
+        return mean
 
     def _put(self, values: IntArray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64)).to(self._device)
@@ -120,7 +140,7 @@ class Predictor:
                 f"{len(rows)} series came without names, and the scale was fitted on {len(names)}. "
                 "Give a panel with names."
             )
-        times = np.datetime64("2000-01-01", "us") + np.arange(rows.shape[1]) * np.timedelta64(1, "D")
+        times = START + np.arange(rows.shape[1]) * np.timedelta64(1, "D")
         frequency = self._signature.frequency
         return SeriesPanel(names or tuple(str(i) for i in range(len(rows))), times, rows, frequency=frequency)
 

@@ -5,6 +5,7 @@ of its own. It must be deterministic in `eval()` mode, must not look at the cloc
 keeps no state between calls.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -34,7 +35,7 @@ class Shape:
                 raise NeuralError(f"{name}={value} makes no network. Use at least {least}.")
 
 
-class Forecaster(nn.Module):
+class Forecaster(nn.Module, ABC):
     """A network that forecasts."""
 
     capturable: ClassVar[bool] = True
@@ -44,9 +45,9 @@ class Forecaster(nn.Module):
         super().__init__()
         self.shape = shape
 
+    @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
         """Outputs (B, H, K) in the scale of the batch; what the K mean is the head's to say (`nt_ray.neural.heads`)."""
-        raise NotImplementedError
 
     def fitted(self, batch: Batch, truth: Truth) -> Tensor:
         """Outputs (B, H, K) that a training step compares with the truth.

@@ -6,6 +6,7 @@ Source: Oreshkin et al. (2020), N-BEATS: neural basis expansion analysis for int
 forecasting, ICLR.
 """
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -23,14 +24,14 @@ class Part(NamedTuple):
     forecast: Tensor
 
 
-class Block(nn.Module):
+class Block(nn.Module, ABC):
     """One block of a residual stack; `repeats` times in a row with the same weights."""
 
     repeats = 1
 
+    @abstractmethod
     def forward(self, values: Tensor, batch: Batch) -> Part:
         """Explain a part of `values` (B, L), what is left of the look-back; `batch` has the other inputs."""
-        raise NotImplementedError
 
 
 class ResidualStack(Forecaster):

@@ -248,6 +248,16 @@ class Registry:
 
         return self._book.change(checked_name(name), self._by, decide)
 
+    def retraining_asked(self, name: str, alias: str) -> Event | None:
+        """Find the request that the holder of an alias be trained anew; None where nobody asked."""
+        holder = self._holder(checked_name(name), checked_alias(alias), self._book.read(name))
+        return None if holder.retrain is None else self._book.event(holder.retrain)
+
+    def tagged(self, name: str, key: str, value: str) -> tuple[int, ...]:
+        """Versions of a model with this tag, in ascending order."""
+        state = self._book.read(checked_name(name))
+        return tuple(v for v in self._numbers(name) if self._manifest(name, v, state).tags.get(key) == value)
+
     def sweep(self, name: str, age: timedelta = DEAD_AFTER) -> int:
         """Remove what dead writers left behind and no version holds, once it has that age; how many objects."""
         before = self._clock() - age

@@ -100,13 +100,14 @@ class FoldScaler:
         """Location and scale of the series of a panel, (S,) each."""
         if not self.names:
             return np.zeros(len(panel.names)), np.ones(len(panel.names))
+        place = {name: row for row, name in enumerate(self.names)}
         for name in panel.names:
-            if name not in self.names:
+            if name not in place:
                 raise NeuralError(
                     unknown("series", name, self.names) + " The scale was fitted by series: train on this one too, "
                     "or scale each window (scaling = 'standard')."
                 )
-        order = [self.names.index(name) for name in panel.names]
+        order = [place[name] for name in panel.names]
         return self.location[order], self.scale[order]
 
 

@@ -47,10 +47,23 @@ class Shards:
             raise NeuralError(f"Shard {rank} of {self.count} in {self.folder} has no series. Use fewer shards.")
         # The time axis joins in, so that rows without a value of this shard stay.
         rows = pl.read_parquet(place / "*.parquet", columns=["time", "series", "value"])
+        twice = rows.select("time", "series").is_duplicated()
+        if twice.any():
+            row = rows.filter(twice).row(0)
+            raise NeuralError(f"Series {row[1]!r} has two rows at {row[0]}. Keep one, and lay the data out anew.")
         wide = rows.pivot("series", index="time", values="value", aggregate_function=None)
         names = sorted(name for name in wide.columns if name != "time")
         axis = pl.read_parquet(self.folder / TIMES)
         return from_frame(axis.join(wide, on="time", how="left"), time="time", series=None, columns=names)
+
+    def filled(self) -> tuple[int, ...]:
+        """Numbers of the shards that have series."""
+        return tuple(number for number, count in enumerate(self.series) if count)
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all series, sorted."""
+        rows = pl.scan_parquet(str(self.folder / f"{PART}=*" / "*.parquet"), hive_partitioning=False)
+        return tuple(rows.select("series").unique().sort("series").collect()["series"])
 
     def times(self) -> npt.NDArray[np.datetime64]:
         """Time axis, (T,)."""
@@ -60,6 +73,8 @@ class Shards:
 def finish(folder: Path, count: int) -> Shards:
     """Write the time axis and the manifest of a folder whose parts are all there."""
     files = str(folder / f"{PART}=*" / "*.parquet")
+    if not any(folder.glob(f"{PART}=*/*.parquet")):
+        raise NeuralError(f"No row came to {folder}. Give data with rows of the symbols and times that are asked for.")
     rows = pl.scan_parquet(files, hive_partitioning=False)
     bad = rows.filter(~pl.col("good")).head(1).collect()
     if bad.height:

@@ -1,10 +1,15 @@
 """What a trained network takes and gives: checked before every forecast, kept in every bundle."""
 
+from typing import Final
+
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel, unknown
 from nt_ray.neural.training.recipe import Recipe
+
+KINDS: Final = ("target", "past", "future", "static")
 
 
 class Signature(BaseModel):
@@ -19,6 +24,8 @@ class Signature(BaseModel):
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+    """Kinds of values, of target, past, future and static, of which some were missing in training."""
 
     def check(self, panel: SeriesPanel) -> None:
         """Refuse a panel of other inputs or of another frequency."""
@@ -52,4 +59,10 @@ def signature_of(panel: SeriesPanel, recipe: Recipe) -> Signature:
         past=panel.past_names,
         future=panel.future_names,
         static=panel.static_names,
+        gaps=gaps_of(panel),
     )
+
+
+def gaps_of(panel: SeriesPanel) -> tuple[str, ...]:
+    """Kinds of values of which some are missing."""
+    return tuple(kind for kind in KINDS if np.isnan(getattr(panel, kind)).any())

@@ -2,21 +2,24 @@
 
 It holds weights and nothing of the requests, so any number of threads may ask it, and whoever holds it may finish with
 it after another version has taken its place. A window's forecast does not depend on the windows beside it, but for the
-last digits.
+last digits. Missing values (NaN) are masked as in training; where the network runs in a form that knows no mask,
+windows with gaps run in torch.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nt_ray.neural.heads.point import LOSSES
 from nt_ray.neural.inference.one_window import flat, is_flat, measure
 from nt_ray.neural.problems import NeuralError
-from nt_ray.neural.series.batch import Batch
-from nt_ray.neural.serving.problems import ConstantSeriesError, WrongLevelsError
+from nt_ray.neural.series.batch import Batch, is_complete
+from nt_ray.neural.serving.problems import ConstantSeriesError, MissingValueError, WrongLevelsError
 from nt_ray.neural.serving.runner import Runner, TorchRunner, size_of
 from nt_ray.neural.serving.windows import WindowSet
 from nt_ray.neural.training.trained import Trained
@@ -60,6 +63,8 @@ class ServedModel:
         self.series = trained.scaler.names
         self._trained = trained
         self._run: Runner = runner or TorchRunner(trained.network)
+        self._masked: Runner = self._run if self._run.masks else TorchRunner(trained.network)
+        self._least = max(1, math.ceil(trained.recipe.observed * self.signature.lookback))
         self.nbytes = size_of(trained.network) + self._run.nbytes
         self._place = {name: row for row, name in enumerate(self.series)}
 
@@ -81,7 +86,14 @@ class ServedModel:
         return Answer(np.concatenate([part.mean for part in parts]), np.concatenate([part.quantiles for part in parts]))
 
     def check(self, windows: WindowSet) -> None:
-        """Refuse windows without a spread, so that none is found among those of others."""
+        """Refuse windows with too few values or without a spread, so that none is found among those of others."""
+        seen = np.isfinite(windows.target).sum(axis=1)
+        if len(seen) and seen.min() < self._least:
+            row, rows = int(seen.argmin()), self.signature.lookback
+            raise MissingValueError(
+                f"Window {row} has {seen[row]} values in {rows} rows, and the model needs {self._least} of them. "
+                "Fill some, or leave the window out."
+            )
         self._scale(windows)
 
     def warm_up(self, count: int) -> None:
@@ -99,7 +111,7 @@ class ServedModel:
     def _part(self, windows: WindowSet, levels: Sequence[float]) -> Answer:
         location, scale = self._scale(windows)
         head = self._trained.head
-        outputs = self._run(self._batch(windows, location, scale))
+        outputs = self._outputs(self._batch(windows, location, scale))
         with torch.inference_mode():
             mean = head.mean(outputs).numpy().astype(np.float64) * scale + location
             quantiles = np.empty((*mean.shape, len(levels)))
@@ -110,13 +122,30 @@ class ServedModel:
             raise NeuralError(f"Model {self.name}/{self.version} forecasts no number here. Ask another version.")
         return Answer(mean, quantiles)
 
+    def _outputs(self, batch: Batch) -> Tensor:
+        """Outputs of the network (B, H, K)."""
+        if is_complete(batch.mask):
+            return self._run(batch)
+        gaps = (batch.mask == 0).any(dim=1)
+        if self._run.masks or bool(gaps.all()):
+            return self._masked(batch)
+        masked = self._masked(Batch(*(tensor[gaps] for tensor in batch)))
+        outputs = masked.new_empty((len(gaps), *masked.shape[1:]))
+        outputs[gaps] = masked
+        outputs[~gaps] = self._run(Batch(*(tensor[~gaps] for tensor in batch)))
+        return outputs
+
     def _scale(self, windows: WindowSet) -> tuple[FloatArray, FloatArray]:
         """Location and scale of each window, (B, 1)."""
         if windows.series:
             rows = [self._place[name] for name in windows.series]
             scaler = self._trained.scaler
             return scaler.location[rows, None], scaler.scale[rows, None]
-        found = np.array([measure(self.signature.scaling, values) for values in windows.target])
+        rule, seen = self.signature.scaling, np.isfinite(windows.target)
+        if seen.all():
+            found = np.array([measure(rule, values) for values in windows.target])
+        else:
+            found = np.array([measure(rule, values[s]) for values, s in zip(windows.target, seen, strict=True)])
         if self.signature.scaling not in UNSCALED:
             for row, (location, spread) in enumerate(found):
                 if is_flat(location, spread):
@@ -126,14 +155,16 @@ class ServedModel:
     def _batch(self, windows: WindowSet, location: FloatArray, scale: FloatArray) -> Batch:
         fitted = self._trained.scaler
         count, rows = windows.target.shape
+        seen = np.isfinite(windows.target)
         return Batch(
             _tensor((windows.target - location) / scale),
-            torch.ones((1, 1)).expand(count, rows),
+            torch.ones((1, 1)).expand(count, rows) if seen.all() else _tensor(seen.astype(np.float64)),
             _tensor((windows.past - fitted.past[0]) / fitted.past[1]),
             _tensor((windows.future - fitted.future[0]) / fitted.future[1]),
             _tensor((windows.static - fitted.static[0]) / fitted.static[1]),
         )
 
 
-def _tensor(values: FloatArray) -> torch.Tensor:
-    return torch.from_numpy(values.astype(np.float32))
+def _tensor(values: FloatArray) -> Tensor:
+    """Values of 32 bits, zero where missing."""
+    return torch.from_numpy(np.nan_to_num(values).astype(np.float32))

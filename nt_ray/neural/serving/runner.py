@@ -14,6 +14,8 @@ class Runner(Protocol):
 
     nbytes: int
     """Bytes it holds beside the weights of the network in torch."""
+    masks: bool
+    """Whether it heeds the mask of a batch."""
 
     def __call__(self, batch: Batch) -> Tensor:
         """Outputs (B, H, K) on the host."""
@@ -24,6 +26,7 @@ class TorchRunner:
     """A network in torch, its products of 16 bits (bf16) where wanted; for any number of threads."""
 
     nbytes = 0
+    masks = True
 
     def __init__(self, network: Forecaster, *, bf16: bool = False) -> None:
         self._network = network.eval()

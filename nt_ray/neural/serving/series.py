@@ -1,8 +1,8 @@
 """Questions for forecasts of series, longer than the look-back if they like: JSON, or a table in Arrow's IPC format.
 
 JSON: {"model", "version", "frequency", "levels", "names", "target": [[...], ...], "past", "future", "static"}; `target`
-and what follows have one entry a series, the newest value last. A table has one row a series: a column `target` of
-lists, and where wanted `name`; the rest are parameters of the address.
+and what follows have one entry a series, the newest value last, null where it is missing. A table has one row a series:
+a column `target` of lists, and where wanted `name`; the rest are parameters of the address.
 """
 
 import io
@@ -16,8 +16,8 @@ import polars as pl
 from pydantic_core import from_json, to_json
 
 from nt_ray.neural.serving.model import Answer, ServedModel
-from nt_ray.neural.serving.problems import MalformedRequestError, MissingValueError, ShortSeriesError, WrongShapeError
-from nt_ray.neural.serving.windows import KINDS, WindowSet, check_frequency, checked_levels, shapes, windows
+from nt_ray.neural.serving.problems import MalformedRequestError, ShortSeriesError, WrongShapeError
+from nt_ray.neural.serving.windows import KINDS, WindowSet, check_frequency, checked_levels, shapes, windows, with_gaps
 from nt_ray.types import FloatArray
 
 TEXTS: Final = ("model", "version", "frequency")
@@ -138,8 +138,8 @@ def _numbers(kind: str, values: Any) -> FloatArray:
         found: npt.NDArray[Any] = np.array(values)
     except ValueError as error:
         raise WrongShapeError(f"{kind} has rows of different lengths. Give each as many columns.") from error
-    if found.dtype == object and found.size and any(value is None for value in found.ravel()):
-        raise MissingValueError(f"{kind} holds a missing value. Fill it, or leave the series out.")
+    if found.dtype == object:
+        found = with_gaps(found)
     if found.size and found.dtype.kind not in "iuf":
         raise MalformedRequestError(f"{kind} holds something that is no number. Send numbers alone.")
     return found.astype(np.float64)

@@ -1,7 +1,8 @@
 """Tensors of the Open Inference Protocol, version 2: JSON, and its extension for binary data after the JSON.
 
 Source: KServe, Open Inference Protocol V2 (REST), and the Binary Tensor Data Extension. Binary data are little-endian
-and row-major; BYTES elements each follow their length as a 32-bit number.
+and row-major; BYTES elements each follow their length as a 32-bit number. A null among numbers with a point is a
+missing value, NaN, for which the protocol's JSON has no word of its own.
 """
 
 import math
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from pydantic_core import from_json, to_json
 
 from nt_ray.neural.serving.problems import MalformedRequestError, TooLargeError, WrongDatatypeError, WrongShapeError
+from nt_ray.neural.serving.windows import with_gaps
 
 NUMBERS: Final[Mapping[str, str]] = {
     "BOOL": "?",
@@ -177,8 +179,10 @@ def _from_json(name: str, datatype: str, data: Any) -> Array:
         return np.array([str(text) for text in _leaves(data)], dtype=object)
     try:
         raw = np.asarray(data)
+        if raw.dtype == object and datatype.startswith("FP"):
+            raw = with_gaps(raw)
         if raw.dtype.kind not in "biuf":
-            # A null becomes an object here, and a text stays one.
+            # A null among whole numbers stays an object, and a text stays one.
             raise WrongDatatypeError(f"Input {name} holds something that is no {datatype}. Send numbers alone.")
         with np.errstate(over="ignore"):
             return raw.reshape(-1).astype(NUMBERS[datatype])

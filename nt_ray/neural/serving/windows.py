@@ -25,8 +25,9 @@ KINDS: Final = (TARGET, "past", "future", "static")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowSet:
-    """B windows: target (B, L), past (B, L, P), future (B, L + H, F), static (B, Z), all float64 and finite.
+    """B windows: target (B, L), past (B, L, P), future (B, L + H, F), static (B, Z), all float64.
 
+    NaN is a missing value, of kinds that were missing in training too; nothing is infinite.
     `series` names the series of each window, where the model scales by series; else it is empty.
     """
 
@@ -74,11 +75,16 @@ def shapes(signature: Signature) -> dict[str, tuple[int, ...]]:
 def windows(
     signature: Signature, given: Mapping[str, npt.NDArray[Any]], series: Sequence[str] = (), names: Sequence[str] = ()
 ) -> WindowSet:
-    """Check tensors against a signature; `names` are the series whose scale the model knows, where it scales so."""
+    """Check tensors against a signature; `names` are the series whose scale the model knows, where it scales so.
+
+    NaN is taken for a missing value where some were missing in training, and refused elsewhere.
+    """
     wanted = shapes(signature)
     _same_inputs(wanted, given)
     count = _count(given[TARGET])
-    arrays = {kind: _checked(kind, given[kind], (count, *shape)) for kind, shape in wanted.items()}
+    arrays = {kind: _shaped(kind, given[kind], (count, *shape)) for kind, shape in wanted.items()}
+    for kind, values in arrays.items():
+        _check_gaps(kind, values, allowed=kind in signature.gaps)
     rows, ahead = signature.lookback, signature.lookback + signature.horizon
     for kind, shape in (("past", (rows, 0)), ("future", (ahead, 0)), ("static", (0,))):
         arrays.setdefault(kind, np.empty((count, *shape)))
@@ -93,6 +99,14 @@ def check_frequency(signature: Signature, frequency: str) -> None:
             f"The model forecasts rows of {signature.frequency}, and these are {frequency} apart. "
             f"Send rows of {signature.frequency}, or ask another model."
         )
+
+
+def with_gaps(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Read an array of numbers and nulls, which become NaN; as it is where anything else is in it."""
+    flat = values.ravel()
+    if not all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in flat):
+        return values
+    return values.astype(np.float64)
 
 
 def checked_levels(levels: Sequence[Any]) -> tuple[float, ...]:
@@ -123,7 +137,7 @@ def _count(target: npt.NDArray[Any]) -> int:
     return len(target)
 
 
-def _checked(kind: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> FloatArray:
+def _shaped(kind: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> FloatArray:
     if values.dtype.kind != "f":
         raise WrongDatatypeError(f"Input {kind} is of {values.dtype}. Send FP32 or FP64.")
     if values.ndim == len(shape) > 1 and values.shape[1] < shape[1] and values.shape[2:] == shape[2:]:
@@ -132,10 +146,17 @@ def _checked(kind: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> Flo
         )
     if values.shape != shape:
         raise WrongShapeError(f"Input {kind} has the shape {list(values.shape)}. Send {list(shape)}.")
-    if not np.isfinite(values).all():
-        place = [int(i) for i in np.argwhere(~np.isfinite(values))[0]]
-        raise MissingValueError(f"Input {kind} is {values[tuple(place)]} at {place}. Fill it, or leave the window out.")
     return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _check_gaps(kind: str, values: FloatArray, *, allowed: bool) -> None:
+    bad = np.isinf(values) if allowed else ~np.isfinite(values)
+    if not bad.any():
+        return
+    place = [int(i) for i in np.argwhere(bad)[0]]
+    value = values[tuple(place)]
+    remedy = "" if np.isinf(value) else f", or train a model on data where {kind} has gaps"
+    raise MissingValueError(f"Input {kind} is {value} at {place}. Fill it, leave the window out{remedy}.")
 
 
 def _series(count: int, series: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

@@ -8,8 +8,7 @@ from nt_ray.neural.models.base import Forecaster
 from nt_ray.neural.series.sampling import mix
 from nt_ray.neural.series.signature import Signature
 from nt_ray.neural.training.recipe import Recipe
-
-WEIGHTS = 3
+from nt_ray.neural.training.step import WEIGHTS
 
 
 def build_head(recipe: Recipe) -> Head:

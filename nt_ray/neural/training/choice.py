@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
 
-from nt_ray.config.sections import Training
+from nt_ray.config.sections import Data, Training
 from nt_ray.market.bars import BarPanel
+from nt_ray.market.files import bar_files
 from nt_ray.neural.models import registry
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.scoring.traded import Unit
@@ -37,6 +39,15 @@ def panel_of(bars: BarPanel, settings: Training) -> SeriesPanel:
     return from_bars(bars, FIELDS[settings.target])
 
 
+def shards_key(data: Data, settings: Training) -> str:
+    """Name of the shards of the data that settings name: another where a file, a choice or the number differs."""
+    source = Path(data.source)
+    files = bar_files(source) if source.is_dir() else [source] if source.is_file() else []
+    told = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    words = (data.model_dump_json(), settings.target, settings.shards, str(source.absolute()), told)
+    return hashlib.sha256(repr(words).encode()).hexdigest()[:16]
+
+
 def workers_of(settings: Training) -> tuple[int, int]:
     """Least and most workers."""
     least, _, most = settings.workers.partition(":")
@@ -45,5 +56,10 @@ def workers_of(settings: Training) -> tuple[int, int]:
 
 def label_of(panel: SeriesPanel, recipe: Recipe) -> str:
     """Name of the training of a recipe on a panel: the same for the same, whoever trains it."""
-    text = json.dumps({"recipe": recipe.model_dump(mode="json"), "data": panel.digest()}, sort_keys=True)
+    return label_by(panel.digest(), recipe)
+
+
+def label_by(digest: str, recipe: Recipe) -> str:
+    """Name of the training of a recipe on the data of this digest."""
+    text = json.dumps({"recipe": recipe.model_dump(mode="json"), "data": digest}, sort_keys=True)
     return f"train-{recipe.model}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

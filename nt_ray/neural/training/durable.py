@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from nt_ray.neural.models.base import Forecaster
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.training.device import on_threads
@@ -70,19 +71,19 @@ def train_durably(
     device: str = "cpu",
     threads: int = 1,
     on_step: OnStep | None = None,
+    network: Forecaster | None = None,
 ) -> Trained:
     """Train in this process, or go on with the training that `folder` holds.
 
-    Sums depend on the number of threads in their last bits, and small networks are slowed by more than one.
+    `network` has the weights to start from; a new one where None. Sums depend on the number of threads in their last
+    bits, and small networks are slowed by more than one.
     """
     with on_threads(threads):
-        return _train(panel, recipe, folder, pace, device, on_step)
+        run = Training(panel, recipe, device=device, network=network)
+        return _run(run, folder, pace, on_step)
 
 
-def _train(
-    panel: SeriesPanel, recipe: Recipe, folder: Path, pace: Pace, device: str, on_step: OnStep | None
-) -> Trained:
-    run = Training(panel, recipe, device=device)
+def _run(run: Training, folder: Path, pace: Pace, on_step: OnStep | None) -> Trained:
     found = newest(folder)
     if found is not None:
         run.load(found)

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.series.portion import Portion
 from nt_ray.neural.training.recipe import Recipe
 from nt_ray.neural.training.team import joined
 from nt_ray.neural.training.training import READ, Training
@@ -24,11 +25,19 @@ class TrainingModule(pl.LightningModule):
     `train_loss` and `validation_loss` where they are read.
     """
 
-    def __init__(self, panel: SeriesPanel, recipe: Recipe, *, resume: Path | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        panel: SeriesPanel,
+        recipe: Recipe,
+        *,
+        resume: Path | None = None,
+        device: str = "cpu",
+        portion: Portion | None = None,
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         # Before the workers find each other the run is that of one; `on_fit_start` tells it of the others.
-        self.run = Training(panel, recipe, device=device)
+        self.run = Training(panel, recipe, device=device, portion=portion)
         if resume is not None:
             self.run.load(resume)
         self.network = self.run.task.network

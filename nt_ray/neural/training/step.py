@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nt_ray.neural.heads.heads import Head
 from nt_ray.neural.models.base import Forecaster
+from nt_ray.neural.series.batch import Truth, Windows
 from nt_ray.neural.series.sampling import Order, Sampler, mix
 from nt_ray.neural.series.valid import ValidWindows
 from nt_ray.neural.series.windows import Resident
@@ -40,9 +41,10 @@ class Task:
         return self.data.target.device
 
     def sampler(self) -> Sampler:
-        """Batches of this worker."""
+        """Batches of this worker; whole ones where each worker holds windows of its own."""
         order = Order(self.windows.count, mix(self.recipe.seed, WINDOWS))
-        return Sampler(order, self.recipe.batch, self.device, self.team.rank, self.team.size)
+        rank, size = (0, 1) if self.windows.partial else (self.team.rank, self.team.size)
+        return Sampler(order, self.recipe.batch, self.device, rank, size)
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""
@@ -50,11 +52,24 @@ class Task:
 
     def loss(self, places: Tensor) -> tuple[Tensor, Tensor | float]:
         """Mean loss of these windows, and their weight among the workers."""
-        cut = self.data.windows(*self.windows.locate(places))
+        cut = self._held(places) if self.windows.partial else self.data.windows(*self.windows.locate(places))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
             outputs = self.network.fitted(cut.batch, cut.truth)
         loss = self.head.loss(outputs.float(), cut.truth.target, cut.truth.mask)
         return loss, self.team.share(cut.truth.mask)
+
+    def _held(self, places: Tensor) -> Windows:
+        """Those of these windows that are held, or one of which nothing counts, since every worker takes each step."""
+        own = self.windows.share(places, self.team.rank, self.team.size)
+        if len(own):
+            return self.data.windows(*self.windows.locate(own))
+        some = self.windows.one()
+        if some is None:
+            first = places.new_zeros(1)
+            idle = self.data.windows(first, first + self.data.lookback - 1)
+        else:
+            idle = self.data.windows(*self.windows.locate(some))
+        return idle._replace(truth=Truth(torch.zeros_like(idle.truth.target), torch.zeros_like(idle.truth.mask)))
 
     def seed_draws(self, step: int) -> None:
         """Key the random draws of a step (dropout) with its number."""

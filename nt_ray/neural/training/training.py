@@ -17,6 +17,7 @@ from nt_ray.neural.heads.heads import Head
 from nt_ray.neural.models.base import Forecaster
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.series.portion import Portion
 from nt_ray.neural.series.scaling import fit_scaler
 from nt_ray.neural.series.signature import signature_of
 from nt_ray.neural.series.splits import check_trainable, split_of, training_windows, validation_windows
@@ -47,7 +48,11 @@ class Progress:
 
 
 class Training:
-    """One run of training, step by step; `network` replaces the one that the recipe would build."""
+    """One run of training, step by step.
+
+    `network` replaces the one that the recipe would build. With a `portion` the panel has the series of its shards, and
+    the others of the team hold the rest.
+    """
 
     def __init__(
         self,
@@ -59,23 +64,28 @@ class Training:
         network: Forecaster | None = None,
         head: Head | None = None,
         plain: bool = False,
+        portion: Portion | None = None,
     ) -> None:
         place = find_device(device)
         split = split_of(panel, recipe)
         check_trainable(panel, recipe, split)
         self.recipe = recipe
         self.signature = signature_of(panel, recipe)
-        self.data = panel.digest()
-        self.scaler = fit_scaler(panel, split.train, recipe.scaling == "fold", recipe.inputs == "fold")
+        if portion is None:
+            self.data = panel.digest()
+            self.scaler = fit_scaler(panel, split.train, recipe.scaling == "fold", recipe.inputs == "fold")
+        else:
+            self.signature = self.signature.model_copy(update={"gaps": portion.gaps})
+            self.data, self.scaler = portion.digest, portion.scaler
         head = head or build_head(recipe)
         if network is None:
             network = build_network(recipe, self.signature, head.width)
         network = network.to(place).train()
         data = resident(panel, recipe.lookback, recipe.horizon, recipe.scaling, self.scaler, place)
-        windows = training_windows(panel, recipe, split, place)
+        windows = training_windows(panel, recipe, split, place, portion)
         self.task = Task(recipe, network, head, data, windows, team)
         self.optimiser = AdamW(network.parameters(), recipe.weight_decay, recipe.clip)
-        self._held_out = validation_windows(panel, recipe, split, place)
+        self._held_out = validation_windows(panel, recipe, split, place, portion)
         self._plain = plain or place.type != "cuda" or team.size > 1 or not capturable(network)
         self._steps: PlainStep | GraphStep | None = None
         self._losses: list[npt.NDArray[np.float32]] = []

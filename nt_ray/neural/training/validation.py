@@ -30,11 +30,11 @@ class Best:
 def validation_loss(task: Task, windows: ValidWindows) -> float:
     """Mean loss over what was observed in the horizons of these windows, the network in evaluation mode."""
     network, recipe = task.network, task.recipe
-    places = windows.spread(recipe.validation_windows)[task.team.rank :: task.team.size].contiguous()
+    places = windows.share(windows.spread(recipe.validation_windows), task.team.rank, task.team.size)
     total = torch.zeros(2, dtype=torch.float64, device=task.device)
     network.eval()
     with torch.inference_mode():
-        for part in torch.split(places, max(recipe.batch, 256)):
+        for part in torch.split(places, max(recipe.batch, 256)) if len(places) else ():
             cut = task.data.windows(*windows.locate(part))
             with torch.autocast(task.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
                 outputs = network(cut.batch)

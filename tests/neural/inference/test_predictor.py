@@ -102,6 +102,23 @@ def test_histories_that_cannot_be_forecast_from_are_refused(waves: SeriesPanel, 
             predictor.forecast(values)
 
 
+def test_one_series_with_gaps_is_masked_where_training_had_gaps(gappy: SeriesPanel, recipe: Recipe) -> None:
+    panel = SeriesPanel(gappy.names, gappy.times, gappy.target)
+    for scaling in ("standard", "fold"):
+        predictor = Predictor(quick(panel, recipe.model_copy(update={"scaling": scaling})))
+        rows = panel.target[:, -12:].copy()
+        rows[:, 3:5] = np.nan
+        whole = predictor.forecast(SeriesPanel(panel.names, panel.times[-12:], rows))
+        for row, name, mean in zip(rows, panel.names, whole.mean, strict=True):
+            np.testing.assert_allclose(predictor.forecast_one(row, name), mean, rtol=1e-6)
+    with pytest.raises(NeuralError, match="has 0 values in the 12 rows"):
+        predictor.forecast_one(np.full(12, np.nan), "b")
+    with pytest.raises(NeuralError, match="missing or infinite"):
+        predictor.forecast_one(np.append(rows[0], np.inf), "a")
+    with pytest.raises(NeuralError, match="Unknown series 'z'"):
+        predictor.forecast_one(rows[0], "z")
+
+
 def test_an_evaluation_leaves_out_what_was_not_observed(waves: SeriesPanel, recipe: Recipe) -> None:
     trained = quick(waves, recipe)
     waves.target[1, 100:140] = np.nan

@@ -1,6 +1,7 @@
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.admission import Precision, admit, judge
 from nt_ray.neural.serving.model import ServedModel
 from nt_ray.neural.serving.reference import FILE, load_reference, reference_of, save_reference
+from nt_ray.neural.serving.windows import windows
 from nt_ray.neural.training.trained import Trained
 
 Make = Callable[..., Trained]
@@ -35,6 +37,7 @@ class Off:
     """A runner whose outputs are off by a share."""
 
     nbytes = 0
+    masks = True
 
     def __init__(self, trained: Trained, share: float) -> None:
         self._trained, self._share = trained, share
@@ -100,6 +103,31 @@ def test_a_network_with_inputs_is_exported_and_admitted_with_8_bits(
     save_bundle(trained, tmp_path / "bundle")
     save_reference(reference_of(rich, trained, 24), tmp_path / "bundle")
     assert_admitted(trained, tmp_path / "bundle", "int8")
+
+
+def test_windows_with_gaps_pass_by_a_network_that_knows_no_mask(make: Make, waves: SeriesPanel, tmp_path: Path) -> None:
+    target = waves.target.copy()
+    target[:, 5::9] = np.nan
+    trained = make(
+        replace(waves, target=target),
+        model="transformer",
+        parameters={"patch": 4.0, "stride": 2.0, "width": 8.0, "heads": 2.0, "inner": 8.0, "layers": 1.0},
+    )
+    path = tmp_path / "network.onnx"
+    export(trained.network.eval(), path)
+    runner = OnnxRunner(path)
+    for count in (1, 5):
+        drawn = torch.randn(count, 12, generator=torch.Generator().manual_seed(count))
+        whole = torch.ones(1, 1).expand(count, 12)
+        batch = Batch(drawn, whole, drawn.new_zeros(count, 12, 0), drawn.new_zeros(count, 16, 0), drawn[:, :0])
+        with torch.inference_mode():
+            np.testing.assert_allclose(runner(batch), trained.network(batch), atol=1e-5)
+    given = {"target": np.stack([target[0, 20:32], waves.target[1, 20:32], target[2, 30:42]])}
+    asked = windows(trained.signature, given)
+    plain, other = ServedModel(trained), ServedModel(trained, runner=runner)
+    np.testing.assert_allclose(other.forecast(asked).mean, plain.forecast(asked).mean, rtol=1e-5)
+    alone = windows(trained.signature, {"target": given["target"][:1]})
+    np.testing.assert_allclose(other.forecast(alone).mean, plain.forecast(asked).mean[:1], rtol=1e-5)
 
 
 def test_a_worse_error_is_refused_and_the_reason_logged(

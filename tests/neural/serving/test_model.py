@@ -79,6 +79,7 @@ def test_warming_up_takes_any_number_of_windows(make: Make, rich: SeriesPanel) -
 
     class Counting:
         nbytes = 1000
+        masks = True
 
         def __call__(self, batch: object) -> object:
             seen.append(len(batch.target))  # type: ignore[attr-defined]
@@ -154,3 +155,40 @@ def test_reference_windows_are_the_latest_whole_ones(make: Make, waves: SeriesPa
 def test_a_set_of_windows_knows_its_number() -> None:
     empty = np.empty((3, 0))
     assert len(WindowSet(np.zeros((3, 2)), empty, empty, empty)) == 3
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust", "last", "fold", "none"])
+def test_missing_values_are_masked_as_in_training(make: Make, rich: SeriesPanel, scaling: str) -> None:
+    target, past = rich.target.copy(), rich.past.copy()
+    target[:, 4::7], past[:, 3::11, 1] = np.nan, np.nan
+    panel = replace(rich, target=target, past=past)
+    trained = make(panel, model="gru", parameters={"hidden": 8.0, "layers": 1.0}, scaling=scaling)
+    assert trained.signature.gaps == ("target", "past")
+    origins = np.array([30, 50, 82])
+    truth = Predictor(trained).windows(panel, origins)[0].reshape(9, 4)
+    model = ServedModel(trained, batch=4)
+    names = [name for name in panel.names for _ in origins]
+    asked = windows(model.signature, cut(panel, origins), names, model.series)
+    model.check(asked)
+    np.testing.assert_allclose(model.forecast(asked).mean, truth, rtol=1e-4)
+
+
+def test_gaps_that_training_did_not_have_and_windows_without_enough_are_refused(make: Make, rich: SeriesPanel) -> None:
+    target = rich.target.copy()
+    target[:, 4::7] = np.nan
+    model = ServedModel(make(replace(rich, target=target), model="gru", parameters={"hidden": 4.0, "layers": 1.0}))
+    given = {kind: values[:2].copy() for kind, values in cut(rich, [50]).items()}
+    given["past"][0, 3, 1] = np.nan
+    with pytest.raises(NeuralError, match=r"Input past is nan at \[0, 3, 1\].*data where past has gaps"):
+        windows(model.signature, given)
+    given["past"][0, 3, 1] = 0.0
+    given["target"][1, :7] = np.nan
+    with pytest.raises(NeuralError, match="Window 1 has 5 values in 12 rows, and the model needs 6") as caught:
+        model.check(windows(model.signature, given))
+    assert caught.value.code == "missing_value"
+    given["target"][1, 7:] = np.nan
+    with pytest.raises(NeuralError, match="Window 1 has 0 values"):
+        model.check(windows(model.signature, given))
+    given["target"][1] = np.inf
+    with pytest.raises(NeuralError, match="is inf at"):
+        windows(model.signature, given)

@@ -1,6 +1,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -56,6 +57,23 @@ def test_inputs_beside_the_target_are_cut_alike(make: Make, rich: SeriesPanel) -
     np.testing.assert_allclose(model.forecast(asked.windows(model)).mean, truth, rtol=1e-4)
 
 
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_null_is_a_missing_value(make: Make, waves: SeriesPanel, missing: float | None) -> None:
+    target = waves.target.copy()
+    target[:, 6::9] = np.nan
+    panel = replace(waves, target=target)
+    trained = make(panel, scaling="last")
+    model = ServedModel(trained)
+    told = [[missing if np.isnan(value) else value for value in row] for row in target.tolist()]
+    asked = from_json_text(text(target=told))
+    np.testing.assert_allclose(model.forecast(asked.windows(model)).mean, Predictor(trained).forecast(panel).mean)
+    table = pl.DataFrame({"target": told}, schema={"target": pl.List(pl.Float64)})
+    room = io.BytesIO()
+    table.write_ipc(room)
+    again = from_arrow(room.getvalue(), {"model": "m"})
+    np.testing.assert_array_equal(model.forecast(again.windows(model)).mean, model.forecast(asked.windows(model)).mean)
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -67,6 +85,8 @@ def test_inputs_beside_the_target_are_cut_alike(make: Make, rich: SeriesPanel) -
         (text(target=3), "malformed_request"),
         (text(target=[3]), "wrong_shape"),
         (text(target=[["a"] * 12]), "malformed_request"),
+        (text(target=[["a", None] * 6]), "malformed_request"),
+        (text(target=[[True, None] * 6]), "malformed_request"),
         (text(target=[[[1.0]] * 12]), "wrong_shape"),
         (text(target=[[1.0, [2.0]] * 6]), "wrong_shape"),
         (text(target=[[1.0, 2.0]]), "short_series"),

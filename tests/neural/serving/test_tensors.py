@@ -36,6 +36,11 @@ def test_a_tensor_comes_back_as_it_went(datatype: str, shape: list[int], binary:
     assert question.inputs["x"].values.dtype == values.dtype
 
 
+def test_a_null_among_numbers_with_a_point_is_a_missing_value() -> None:
+    (found,) = decode(*body(tensor(shape=[2, 2], data=[[1.5, None], [2, 3]]))).inputs.values()
+    np.testing.assert_array_equal(found.values, np.float32([[1.5, np.nan], [2, 3]]))
+
+
 def test_texts_are_read_as_the_client_writes_them() -> None:
     names = np.array(["a", "", "Zürich"], dtype=object)
     data = serialize_byte_tensor(names).item()
@@ -80,7 +85,8 @@ def test_outputs_are_binary_where_it_is_asked_for() -> None:
         (body(tensor(shape=[2**40, 2**40], data=[1])), "too_large", "elements"),
         (body(tensor(datatype="FP99", data=[1])), "wrong_datatype", "FP99"),
         (body(tensor(data=["a", "b", "c", "d"])), "wrong_datatype", "no FP32"),
-        (body(tensor(data=[1, None, 2, 3])), "wrong_datatype", "no FP32"),
+        (body(tensor(data=["1", None, 2, 3])), "wrong_datatype", "no FP32"),
+        (body(tensor("x", "INT64", data=[1, None, 2, 3])), "wrong_datatype", "no INT64"),
         (body(tensor(data=7)), "malformed_request", "no data"),
         (body(tensor(parameters={"binary_data_size": 16}), data=b"12345678"), "malformed_request", "16 bytes"),
         (body(tensor(parameters={"binary_data_size": 16}), data=b"1" * 17), "malformed_request", "1 bytes follow"),
