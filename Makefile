@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test lint kernels bench bench-neural chaos clean
+.PHONY: run test lint kernels bench bench-risk bench-neural chaos clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test   set up, then lint and test everything (ARGS=... for pytest options)"
 	@echo "make lint   ruff, mypy --strict and the import contracts"
 	@echo "make bench  the benchmarks: order path, gate, swarm, main job, sweeps, event simulator, features"
+	@echo "make bench-risk  optimisers and Monte Carlo beside other libraries, and 2,000 adversarial problems"
 	@echo "make bench-neural  forecasters: long-horizon errors, intervals, GAN, training cost (ETT=ETTh1.csv EXCHANGE=exchange_rate.txt.gz)"
 	@echo "make chaos  1,000 kills of a trader with its journal in SQLite and 200 with it in PostgreSQL, and their audits"
 	@echo "make clean  remove the virtual environment and caches"
@@ -50,6 +51,12 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.event_simulator
 	$(BIN)/python -m benchmarks.features_latency
 	$(BIN)/python -m benchmarks.journal
+
+# The peers' rows need `sh benchmarks/risk_peers.sh` once.
+bench-risk: $(STAMP)
+	$(BIN)/python -m benchmarks.risk
+	$(BIN)/python -m benchmarks.risk_problems
+	$(BIN)/python -m benchmarks.monte_carlo
 
 # The peer's row needs `sh benchmarks/neural_peer.sh` once, the GPU's a GPU; each says so where it has none.
 bench-neural: $(STAMP)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import event_peers, features_latency, sweep, sweep_peers
+from benchmarks import event_peers, features_latency, risk, sweep, sweep_peers
 from benchmarks.memory import Peak, family_of, pss, tree_pss
 
 HELD = 60 << 20
@@ -146,3 +146,53 @@ def test_the_c_floor_and_the_sweep_agree_on_every_total(tmp_path: Path) -> None:
         pytest.skip("no C compiler here")
     found = sweep.beside_floor(sweep.Floor(tmp_path), sweep.plan_b(300), [1, 2], 1)
     assert [row["bars"] for row in found] == [300 * 20_000] * 2
+
+
+RISK_PEER = """
+import json, pathlib, sys
+import numpy as np
+sys.path.insert(0, {folder!r})
+from service import serve
+returns = np.load(pathlib.Path(sys.argv[1]) / "returns.npy")
+assets = returns.shape[1]
+def equal():
+    return {{"seconds": 0.5, "cpu_seconds": 0.4, "weights": [1.0 / assets] * assets}}
+serve({{"skfolio risk_parity": equal, "pypfopt minimum_variance": equal}})
+"""
+
+
+def test_every_problem_of_the_risk_benchmark_is_solved_and_set_beside_its_peers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = risk.measure(12, 120, 1, 1, tmp_path)
+    assert len(without["not_installed"]) == 3
+    for sides in without["cases"].values():
+        assert list(sides) == ["nt-ray"]
+        assert sides["nt-ray"]["broken"] < 1e-9
+        assert sides["nt-ray"]["residual"] is None or sides["nt-ray"]["residual"] < 1e-8
+    program = tmp_path / "risk_weights.py"
+    program.write_text(RISK_PEER.format(folder=str(risk.PROGRAM.parent)))
+    python = tmp_path / "risk" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    monkeypatch.setattr(risk, "PROGRAM", program)
+    found = risk.measure(12, 120, 1, 2, tmp_path)["cases"]
+    assert set(found["equal risk contributions"]) == {"nt-ray", risk.PEERS["skfolio"]}
+    row = found["minimum variance"][risk.PEERS["pypfopt"]]
+    assert row["gap"] > 0.0
+    assert row["ratio"] == pytest.approx(500.0 / found["minimum variance"]["nt-ray"]["ms"])
+
+
+def test_what_weights_break_is_the_worst_of_sum_shorts_and_cap() -> None:
+    assert risk.broken(np.array([0.5, 0.5]), 0.5) == 0.0
+    assert risk.broken(np.array([0.7, 0.5]), 1.0) == pytest.approx(0.2)
+    assert risk.broken(np.array([1.3, -0.2, -0.1]), 2.0) == pytest.approx(0.3)
+    assert risk.broken(np.array([0.6, 0.4]), 0.5) == pytest.approx(0.1)
+
+
+def test_the_panel_of_the_risk_benchmark_is_the_same_each_time_and_has_fat_tails() -> None:
+    returns = risk.panel(40, 300)
+    assert np.array_equal(returns, risk.panel(40, 300))
+    assert returns.min() > -1.0
+    scores = (returns - returns.mean(axis=0)) / returns.std(axis=0)
+    assert (scores**4).mean() > 4.0

@@ -41,5 +41,7 @@ class Solution:
     seconds: float
     repairs: tuple[str, ...] = ()
     """What was changed in the input because the caller asked for it; empty otherwise."""
+    gap: float = 0.0
+    """Proven distance to the best possible objective, relative; above zero only where whole choices were cut short."""
     warm: Any = field(default=None, repr=False, compare=False)
     """Where the next solve of a similar problem may start."""
