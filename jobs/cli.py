@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from jobs.access_command import access_app
 from jobs.account_command import account_app
+from jobs.audit_command import audit_app
 from jobs.backtest_command import BACKTEST_HELP, backtest
 from jobs.brokers_command import brokers_app
 from jobs.chaos_command import CHAOS_HELP, chaos
@@ -23,7 +25,10 @@ from jobs.doctor_command import DOCTOR_HELP, doctor
 from jobs.evaluate_command import EVALUATE_HELP, evaluate
 from jobs.forecast_command import FORECAST_HELP, forecast
 from jobs.journal_command import journal_app
+from jobs.kelly_command import KELLY_HELP, kelly
+from jobs.mcp_command import MCP_HELP, mcp
 from jobs.models_command import models_app
+from jobs.optimize_command import OPTIMIZE_HELP, optimize
 from jobs.options import (
     AsJson,
     Browse,
@@ -38,9 +43,11 @@ from jobs.options import (
 )
 from jobs.order_command import order_app
 from jobs.report_command import REPORT_HELP, report
+from jobs.risk_command import risk_app
 from jobs.serve_command import serve_app
 from jobs.simulate_command import simulate_app
 from jobs.strategies_command import strategies_app
+from jobs.stress_command import STRESS_HELP, stress
 from jobs.sweep_command import SWEEP_HELP, sweep
 from jobs.train_command import TRAIN_HELP, train
 from jobs.tune_command import SEARCH_HELP, search
@@ -77,12 +84,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(access_app, name="access")
 app.add_typer(account_app, name="account")
+app.add_typer(audit_app, name="audit")
 app.add_typer(brokers_app, name="brokers")
 app.add_typer(config_app, name="config")
 app.add_typer(journal_app, name="journal")
 app.add_typer(models_app, name="models")
 app.add_typer(order_app, name="order")
+app.add_typer(risk_app, name="risk")
 app.add_typer(serve_app, name="serve")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(strategies_app, name="strategies")
@@ -93,8 +103,12 @@ app.command("compare", help=COMPARE_HELP)(compare)
 app.command("doctor", help=DOCTOR_HELP)(doctor)
 app.command("evaluate", help=EVALUATE_HELP)(evaluate)
 app.command("forecast", help=FORECAST_HELP)(forecast)
+app.command("kelly", help=KELLY_HELP)(kelly)
+app.command("optimize", help=OPTIMIZE_HELP)(optimize)
+app.command("mcp", help=MCP_HELP)(mcp)
 app.command("report", help=REPORT_HELP)(report)
 app.command("search", help=SEARCH_HELP)(search)
+app.command("stress", help=STRESS_HELP)(stress)
 app.command("sweep", help=SWEEP_HELP)(sweep)
 app.command("train", help=TRAIN_HELP)(train)
 app.command("tune", help=TUNE_HELP)(tune)

@@ -17,6 +17,7 @@ from nt_ray.config.layers import name_of
 from nt_ray.config.reference import reference_page
 from nt_ray.config.toml_text import toml_text
 from nt_ray.errors import ConfigError
+from nt_ray.portfolio.allocation import AllocationParams
 from nt_ray.portfolio.sizing import SizingParams
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.trader.planning import risk_limits
@@ -95,7 +96,9 @@ def test_settings_are_frozen_at_every_level() -> None:
 
 def test_defaults_agree_with_the_rooms_they_configure() -> None:
     settings = Settings()
-    assert SizingParams(**settings.portfolio.model_dump()) == SizingParams()
+    assert SizingParams(**settings.portfolio.model_dump(exclude={"allocation"})) == SizingParams()
+    allocation = settings.portfolio.allocation.model_dump(exclude={"method"})
+    assert AllocationParams(method="hrp", **allocation) == AllocationParams(method="hrp")
     east = settings.brokers.table("sim-east").model_dump(include=set(Costs.__slots__))
     assert Costs(**east) == Costs()
     assert risk_limits(settings) == RiskLimits()
@@ -358,6 +361,7 @@ def test_written_decimals_keep_every_digit(value: Decimal) -> None:
 
 PATHS = st.sampled_from([tuple("sim-west" if p == "NAME" else p for p in k.path) for k in known_keys()])
 SECRETS = {"key": None, "secret": None}
+ACCESS_SECRETS = {"token_secret": None, "pepper": None, "redis": None}
 TEXTS = st.sampled_from(["[", "[[1]]", "{a=1}", "[{a=[]}]", "AAPL, MSFT", "1e999", "-0"])
 STRANGE = JSON_LIKE | st.none() | st.decimals() | st.floats() | TEXTS
 
@@ -372,7 +376,9 @@ def outcome(overrides: dict[str, Any], environ: dict[str, str]) -> Settings | st
 def without_secrets(settings: Settings) -> Settings:
     tables = {name: venue.model_copy(update=SECRETS) for name, venue in settings.brokers.model_extra.items()}
     account = settings.account.model_copy(update={"journal": None})
-    return settings.model_copy(update={"brokers": settings.brokers.model_copy(update=tables), "account": account})
+    access = settings.access.model_copy(update=ACCESS_SECRETS)
+    brokers = settings.brokers.model_copy(update=tables)
+    return settings.model_copy(update={"brokers": brokers, "account": account, "access": access})
 
 
 @given(st.dictionaries(PATHS, STRANGE, min_size=1, max_size=3))

@@ -45,6 +45,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "120")
     for name, block in zip(FILES, blocks("toml"), strict=True):
         (tmp_path / name).write_text(block, encoding="utf-8")
+    (positions,) = blocks("csv")
+    (tmp_path / "positions.csv").write_text(positions, encoding="utf-8")
     return tmp_path
 
 

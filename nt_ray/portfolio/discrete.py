@@ -71,7 +71,7 @@ def allocate(
     """
     if method not in get_args(AllocationMethod):
         raise RiskError(f"Unknown method {method!r}. Known: {', '.join(get_args(AllocationMethod))}.")
-    if not capital > 0:
+    if capital.is_nan() or not capital > 0:
         raise RiskError(f"Capital {capital} is not positive. Give the equity to allocate.")
     fractions = check_weights(weights, len(prices))
     money = to_quanta(capital, "Capital")

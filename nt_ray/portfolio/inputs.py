@@ -3,6 +3,7 @@
 Nothing is repaired here: what cannot be used is named, with its place and value.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +22,7 @@ def check_confidence(confidence: float) -> float:
 
 def check_horizon(horizon: int) -> int:
     """Return a horizon of at least one period."""
-    if horizon != int(horizon) or horizon < 1:
+    if not 1 <= horizon < math.inf or horizon != int(horizon):
         raise RiskError(f"Horizon {horizon} is not a whole number of periods from 1 on. Use 1 for the next period.")
     return int(horizon)
 

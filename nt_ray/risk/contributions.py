@@ -15,12 +15,13 @@ import numpy.typing as npt
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_confidence, check_horizon, check_returns, check_series, check_weights
 from nt_ray.portfolio.moments.checks import check_covariance, check_semidefinite
+from nt_ray.portfolio.tail_count import check_tail, tail_size
 from nt_ray.risk.historical import tail_of
 from nt_ray.risk.measures.catalogue import measure
 from nt_ray.risk.measures.normal import normal_tail
-from nt_ray.risk.measures.series import check_tail
 from nt_ray.risk.measures.student_t import student_tail
 from nt_ray.risk.measures.tail import Tail
+from nt_ray.risk.tail_kernel import near, scaled
 from nt_ray.types import FloatArray
 
 
@@ -131,7 +132,8 @@ def scenario(
     outcomes = panel @ w
     var, es = tail_of(outcomes, confidence)
     marginal_es = -_tail_weights(outcomes, confidence) @ panel
-    marginal_var, factor, width = _kernel_gradient(outcomes, panel, w, var, bandwidth)
+    places, shares, width = near(-outcomes, var, bandwidth)
+    marginal_var, factor = scaled(-shares @ panel[places], w, var)
     alone = np.array([tail_of(outcomes - w[i] * panel[:, i], confidence) for i in range(assets)])
     return Contributions(
         var=var,
@@ -196,27 +198,9 @@ def _unit_tail(confidence: float, horizon: int, nu: float | None) -> tuple[float
 
 def _tail_weights(outcomes: FloatArray, confidence: float) -> FloatArray:
     """Weights (T,) of the scenarios in the tail, which sum to 1; the borderline one counts in part."""
-    tail = (1.0 - confidence) * outcomes.size
-    k = max(1, math.ceil(tail - 1e-9))
+    tail, k = tail_size(outcomes.size, confidence)
     order = np.argsort(outcomes, kind="stable")[:k]
     weights = np.zeros(outcomes.size)
     weights[order[:-1]] = 1.0 / tail
     weights[order[-1]] = (tail - (k - 1)) / tail
     return weights
-
-
-def _kernel_gradient(
-    outcomes: FloatArray, panel: FloatArray, w: FloatArray, var: float, bandwidth: float | None
-) -> tuple[FloatArray, float, float]:
-    """Marginal VaR (N,), the factor that makes components sum to VaR, and the kernel's width."""
-    width = 1.06 * float(outcomes.std(ddof=1)) * outcomes.size**-0.2 if bandwidth is None else bandwidth
-    if not 0.0 < width < math.inf:
-        raise RiskError(f"A kernel of width {width:g} sees no scenario. Give scenarios that vary, or a positive width.")
-    kernel = np.exp(-0.5 * ((-outcomes - var) / width) ** 2)
-    smoothed = -(kernel @ panel) / float(kernel.sum())
-    total = float(w @ smoothed)
-    if not total * var > 0.0:
-        raise RiskError(
-            f"Kernel components sum to {total:g}, which no factor brings to a VaR of {var:g}. Use a narrower bandwidth."
-        )
-    return smoothed * (var / total), var / total, width

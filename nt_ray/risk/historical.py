@@ -7,15 +7,14 @@ makes it coherent. Both are losses as positive numbers, and negative where even 
 weights that sum to 1, k is the first loss at which the weights of L(1) to L(k) reach 1-a.
 """
 
-import math
-
 import numpy as np
 
 from nt_ray.errors import RiskError
+from nt_ray.portfolio.tail_count import tail_size
 from nt_ray.types import FloatArray
 
 _ROUNDING = 1e-9
-"""Slack in counting the tail: (1 - 0.95) * 100 is a hair above 5 in floating point."""
+"""Slack in adding up weights."""
 
 
 def historical_var(returns: FloatArray, confidence: float) -> float:
@@ -51,8 +50,7 @@ def historical_es(returns: FloatArray, confidence: float) -> float:
 def tail_of(returns: FloatArray, confidence: float) -> tuple[float, float]:
     """Value at risk and expected shortfall of (n,) finite returns, for the price of one selection."""
     returns = _checked(returns, confidence)
-    tail = (1.0 - confidence) * returns.size
-    k = max(1, math.ceil(tail - _ROUNDING))
+    tail, k = tail_size(returns.size, confidence)
     losses = -np.sort(np.partition(returns, k - 1)[:k])
     # Differences from L(k) keep ES at or above VaR to the last bit.
     excess = float(np.sum(losses[: k - 1] - losses[k - 1]))

@@ -5,19 +5,15 @@ knows no position. Shortfall here is the coherent one of `nt_ray.risk.historical
 shortfall of a sum is at most the sum of the shortfalls (Acerbi and Tasche, 2002).
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_confidence, check_returns
+from nt_ray.portfolio.tail_count import check_tail, tail_size
 from nt_ray.types import FloatArray
-
-_ROUNDING: Final = 1e-9
-"""Slack in counting the tail: (1 - 0.95) * 100 is a hair above 5 in floating point."""
 
 
 class ScenarioTable:
@@ -28,16 +24,12 @@ class ScenarioTable:
         self.confidence = check_confidence(confidence)
         self.returns = check_returns(returns, names=symbols, what="Scenarios")
         scenarios, columns = self.returns.shape
-        self._tail = (1.0 - confidence) * scenarios
         if len(symbols) != columns or len(set(symbols)) != columns:
             raise RiskError(f"{len(symbols)} symbols name {columns} columns of scenarios. Give one name for each.")
-        if self._tail < 1.0 - _ROUNDING:
-            raise RiskError(
-                f"{scenarios} scenarios hold none beyond confidence {confidence}. Give at least "
-                f"{math.ceil(1.0 / (1.0 - confidence))}, or a lower confidence."
-            )
+        check_tail(scenarios, confidence)
         self.columns: Mapping[str, int] = {symbol: i for i, symbol in enumerate(symbols)}
-        self._place = max(1, math.ceil(self._tail - _ROUNDING)) - 1
+        self._tail, rank = tail_size(scenarios, confidence)
+        self._place = rank - 1
         tails = np.sort(self.returns, axis=0)
         self._long: list[float] = self._shortfall(tails).tolist()
         self._short: list[float] = self._shortfall(-tails[::-1]).tolist()

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -45,12 +45,15 @@ from nt_ray.trader.desk import Desk
 from nt_ray.trader.faults import fault_rows, stopped
 from nt_ray.trader.forecasting import FIELD, OnFit, forecast_details, judge, write_forecast
 from nt_ray.trader.planning import account_plans, allocator_of, routing_table, sizing_params
-from nt_ray.trader.portfolio import Portfolio, RiskReport, analyze, combine
+from nt_ray.trader.portfolio import Portfolio, RiskSummary, analyze, combine
 from nt_ray.trader.recording import agents_frame, by_strategy, digest, flows, trades_frame
 from nt_ray.trader.run_folder import create_run_folder, write_run
 from nt_ray.trader.runtime import InProcessRuntime, Runtime
 from nt_ray.trader.session import OnBar, Router, Session, SessionRecord
 from nt_ray.types import QUANTA_PER_UNIT
+
+if TYPE_CHECKING:
+    from nt_ray.risk.report.report import RiskReport
 
 SAMPLE_BARS = 512
 """Bars over which the topologies that a run does not use are measured beside the one it uses."""
@@ -157,8 +160,23 @@ class NeuralTrader:
             return Portfolio(cash, cash, {}, {})
         return self._portfolio
 
-    def analyze_risk(self, confidence: float | None = None) -> RiskReport:
-        """Historical one-bar risk of the portfolio at the last bar."""
+    @overload
+    def analyze_risk(self, confidence: float | None = None) -> RiskSummary: ...
+
+    @overload
+    def analyze_risk(
+        self, confidence: float | None = None, *, full: Literal[True], methods: Sequence[str] | None = None
+    ) -> "RiskReport": ...
+
+    def analyze_risk(
+        self, confidence: float | None = None, *, full: bool = False, methods: Sequence[str] | None = None
+    ) -> "RiskSummary | RiskReport":
+        """Historical one-bar risk of the portfolio at the last bar; `full` gives the whole report of `nt-ray risk`.
+
+        The report sees the bars of the trader; `methods` are the measures it sets side by side, all where None.
+        """
+        if full:
+            return self._full_report(confidence, methods)
         level = confidence if confidence is not None else self.settings.risk.var_confidence
         return analyze(self.get_portfolio(), self.panel, len(self.panel) - 1, level)
 
@@ -175,6 +193,18 @@ class NeuralTrader:
         if self._facts is not None:
             self._runtime.shutdown()
             self._facts = None
+
+    def _full_report(self, confidence: float | None, methods: Sequence[str] | None) -> "RiskReport":
+        # Half a second of import, for those who ask for it.
+        from nt_ray.risk.measures.catalogue import MEASURES
+        from nt_ray.risk.report.plan import CONFIDENCES, ReportPlan
+        from nt_ray.risk.report.report import risk_report
+        from nt_ray.trader.holdings import listing_of_portfolio, priced
+
+        plan = ReportPlan(
+            confidences=CONFIDENCES if confidence is None else (confidence,), methods=tuple(methods or MEASURES)
+        )
+        return risk_report(priced(listing_of_portfolio(self.get_portfolio()), self.panel), self.panel, plan)
 
     def _prepared_for(self, name: str, values: Mapping[str, float] | None) -> BarPanel:
         """Panel with the fields of one strategy; it becomes the trader's own, with the same bars."""

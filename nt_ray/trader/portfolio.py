@@ -27,7 +27,7 @@ class Portfolio:
 
 
 @dataclass(frozen=True, slots=True)
-class RiskReport:
+class RiskSummary:
     """One-bar historical risk of a portfolio, in currency, and its exposures as fractions of equity."""
 
     confidence: float
@@ -53,7 +53,7 @@ def combine(states: Mapping[str, AccountState]) -> Portfolio:
     )
 
 
-def analyze(portfolio: Portfolio, panel: BarPanel, row: int, confidence: float) -> RiskReport:
+def analyze(portfolio: Portfolio, panel: BarPanel, row: int, confidence: float) -> RiskSummary:
     """Risk of holding `portfolio` from the close of `row` for one bar, from the returns up to that row.
 
     A position without a price at `row`, or too few returns for the confidence, is a `RiskError`.
@@ -74,7 +74,7 @@ def analyze(portfolio: Portfolio, panel: BarPanel, row: int, confidence: float) 
         )
     equity = float(portfolio.equity)
     weights = values / equity if equity > 0 else np.zeros(len(values))
-    return RiskReport(
+    return RiskSummary(
         confidence=confidence,
         scenarios=len(profits),
         value_at_risk=historical_var(profits, confidence),

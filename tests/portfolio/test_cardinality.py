@@ -75,3 +75,11 @@ def test_names_and_least_positions_that_cannot_be_met_are_infeasible() -> None:
         minimum_variance(matrix, Constraints(upper=0.4, max_names=2))
     with pytest.raises(InfeasibleError, match=r"min_position = 0\.7"):
         minimum_variance(matrix, Constraints(upper=0.65, min_position=0.7))
+    with pytest.raises(InfeasibleError) as caught:
+        minimum_variance(matrix, Constraints(lower=0.05, max_names=3))
+    assert not any("min_position" in conflict for conflict in caught.value.conflicts)
+
+
+def test_a_variance_of_nothing_is_not_negative() -> None:
+    returns = np.random.default_rng(3).normal(size=(8, 4))
+    assert minimum_variance(returns @ returns.T * 1e-4, Constraints(lower=-1.0)).objective >= 0.0

@@ -229,7 +229,7 @@ def test_without_bounds_a_sure_gain_has_no_optimum() -> None:
     ("change", "said"),
     [
         ({"confidence": 0.5}, "between 0.5 and 1"),
-        ({"confidence": 0.99}, "no tail at confidence 0.99. Give at least 100"),
+        ({"confidence": 0.99}, "tail beyond 0.99 of .* Give at least 100"),
         ({"constraints": Constraints(max_names=3)}, "max_names=3"),
         ({"constraints": Constraints(min_position=0.1)}, "min_position=0.1"),
         ({"constraints": Constraints(cost=-1.0, previous=np.zeros(4))}, "cost"),

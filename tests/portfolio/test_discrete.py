@@ -90,6 +90,8 @@ def test_bad_requests_are_refused() -> None:
         allocate([1.0], [Decimal(1)], Decimal(1), method="best")  # type: ignore[arg-type]
     with pytest.raises(RiskError, match="Capital 0"):
         allocate([1.0], [Decimal(1)], Decimal(0))
+    with pytest.raises(RiskError, match="Capital NaN"):
+        allocate([1.0], [Decimal(1)], Decimal("NaN"))
     with pytest.raises(RiskError, match="Asset 1 has price 0"):
         allocate([0.5, 0.5], [Decimal(1), Decimal(0)], Decimal(10))
     with pytest.raises(RiskError, match="1 lot sizes for 2 assets"):

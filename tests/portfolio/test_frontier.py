@@ -169,6 +169,9 @@ def test_skfolio_finds_the_same_on_its_own_data(stocks: FloatArray, cap: float) 
         lambda: max_sharpe(_MEANS, _published(), 0.0, Constraints(max_names=3)),
         lambda: target_return(_MEANS, _published(), 1.0, Constraints(previous=np.zeros(10), cost=0.1)),
         lambda: max_sharpe([1.0, 0.5], np.zeros((2, 2))),
+        # The first asset alone has no variance, up to rounding.
+        lambda: max_sharpe([0.1, 0.2, 0.3], np.diag([0.0, 1.0, 2.0])),
+        lambda: frontier(_MEANS, _published(), np.nan),  # type: ignore[arg-type]
     ],
 )
 def test_questions_without_sense_are_refused(call: object) -> None:

@@ -178,6 +178,14 @@ def test_what_makes_no_sense_is_named(rule, more, said) -> None:
         rule(**more)
 
 
+@pytest.mark.parametrize("rule", [hrp, herc])
+def test_a_large_indefinite_covariance_is_refused(rule) -> None:
+    matrix = np.eye(300)
+    matrix[0, 1] = matrix[1, 0] = 1.05
+    with pytest.raises(RiskError, match=r"eigenvalue is -0\.05"):
+        rule(matrix)
+
+
 def test_bounds_without_room_and_bounds_that_clusters_break_are_infeasible() -> None:
     with pytest.raises(InfeasibleError, match="upper bounds"):
         hrp(np.eye(3), constraints=Constraints(upper=0.2))

@@ -267,6 +267,9 @@ def test_an_objective_without_limit_is_refused() -> None:
         (Constraints(linear=(Linear(name="s", loadings=np.ones(3), lower=2.0, upper=1.0),)), "'s'"),
         (Constraints(previous=np.zeros(3), cost=0.1), "mean_variance"),
         (Constraints(max_names=0), "max_names"),
+        (Constraints(max_names=1.5), "max_names is 1.5"),  # type: ignore[arg-type]
+        (Constraints(lower=np.inf, upper=np.inf), "lower of asset 0 is inf"),
+        (Constraints(lower=-np.inf, upper=-np.inf), "upper of asset 0 is -inf"),
         (Constraints(min_position=-0.1), "min_position"),
     ],
 )

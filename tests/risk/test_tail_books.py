@@ -110,7 +110,7 @@ def test_past_returns_leave_out_rows_without_a_price_and_look_no_further_back_th
 @pytest.mark.parametrize(
     ("symbols", "returns", "confidence", "what"),
     [
-        (("A",), np.zeros((19, 1)), 0.95, "19 scenarios hold none beyond"),
+        (("A",), np.zeros((19, 1)), 0.95, "19 observations holds less than one"),
         (("A", "A"), np.zeros((100, 2)), 0.95, "one name for each"),
         (("A",), np.full((100, 1), np.nan), 0.95, "not a number"),
         (("A",), np.zeros((100, 1)), 0.5, "between 0.5 and 1"),

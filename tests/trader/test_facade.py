@@ -37,6 +37,19 @@ def test_the_swarm_trades_and_leaves_a_complete_run_folder(tmp_path: Path) -> No
     assert (tmp_path / "runs" / "latest").resolve() == run.folder
 
 
+def test_the_full_risk_report_is_of_what_the_trader_holds(tmp_path: Path) -> None:
+    with NeuralTrader(settings(tmp_path, {"data.symbols": "KO,PEP,XOM"})) as trader:
+        trader.execute_strategy("momentum")
+        portfolio, small = trader.get_portfolio(), trader.analyze_risk(0.95)
+        report = trader.analyze_risk(0.95, full=True, methods=["historical", "normal"])
+    assert {row.symbol: Decimal(row.quantity) for row in report.positions} == dict(portfolio.positions)
+    assert Decimal(report.equity) == portfolio.equity
+    assert [(row.method, row.horizon) for row in report.tails] == [
+        (name, horizon) for horizon in (1, 10) for name in ("historical", "normal")
+    ]
+    assert report.structure.concentration.gross == pytest.approx(small.gross_exposure, abs=1e-6)
+
+
 def test_money_is_conserved_over_all_accounts(tmp_path: Path) -> None:
     with NeuralTrader(settings(tmp_path)) as trader:
         run = trader.execute_strategy()

@@ -50,6 +50,10 @@ class Constraints:
         """Return (N,) lower and upper bounds, checked against each other."""
         lower = _spread("lower", self.lower, assets)
         upper = _spread("upper", self.upper, assets)
+        for name, values, end in (("lower", lower, np.inf), ("upper", upper, -np.inf)):
+            if (values == end).any():
+                at = int(np.argmax(values == end))
+                raise RiskError(f"{name} of asset {at} is {end}, which no weight satisfies. Give a finite bound.")
         crossed = np.nonzero(lower > upper)[0]
         if crossed.size:
             at = int(crossed[0])

@@ -48,8 +48,8 @@ class Curvature(Protocol):
     def dense(self) -> FloatArray:
         """Return P (N, N)."""
 
-    def shifted(self, amount: float) -> "Curvature":
-        """Return P with an amount added to its diagonal."""
+    def shifted(self, amount: float | FloatArray) -> "Curvature":
+        """Return P with an amount, one for all or (N,), added to its diagonal."""
 
     def factorise(self, free: IntArray) -> Solver | None:
         """Return a solver on the free assets, or None where the form is not positive definite there."""
@@ -65,8 +65,9 @@ class Dense:
         self.matrix = check_covariance(matrix)
         self.assets = self.matrix.shape[0]
         self.scale = float(self.matrix.diagonal().mean())
+        self._proven = False
         if self.assets <= _PROVEN_ASSETS:
-            check_semidefinite(self.matrix)
+            self.prove()
 
     def product(self, weights: FloatArray) -> FloatArray:
         """Return P w, reading only the rows of weights other than zero."""
@@ -97,15 +98,18 @@ class Dense:
         market = self.matrix[::stride].mean(axis=0)
         return _index_model(market, float(market[::stride].mean()), self.matrix.diagonal(), least * self.scale)
 
-    def shifted(self, amount: float) -> "Dense":
+    def shifted(self, amount: float | FloatArray) -> "Dense":
         """Return the form with an amount added to its diagonal."""
         shifted = copy(self)
-        shifted.matrix = self.matrix + amount * np.eye(self.assets)
+        shifted.matrix = self.matrix.copy()
+        shifted.matrix.flat[:: self.assets + 1] += amount
         return shifted
 
     def prove(self) -> None:
-        """Refuse the matrix where some portfolio has a negative variance."""
-        check_semidefinite(self.matrix)
+        """Refuse the matrix where some portfolio has a negative variance; once is enough."""
+        if not self._proven:
+            check_semidefinite(self.matrix)
+            self._proven = True
 
 
 class Factor:
@@ -147,7 +151,7 @@ class Factor:
 
         return solve
 
-    def shifted(self, amount: float) -> "Factor":
+    def shifted(self, amount: float | FloatArray) -> "Factor":
         """Return the form with an amount added to its diagonal."""
         shifted = copy(self)
         shifted.specific = self.specific + amount

@@ -20,6 +20,7 @@ from nt_ray.portfolio.optimise.segments import Segments
 from nt_ray.portfolio.optimise.solution import InfeasibleError, Solution, UnsolvedError
 from nt_ray.portfolio.optimise.tail_program import TailAnswer, TailProgram, gap, generate
 from nt_ray.portfolio.optimise.tail_start import start
+from nt_ray.portfolio.tail_count import check_tail
 from nt_ray.types import FloatArray, IntArray
 
 _LONG_ONLY = Constraints()
@@ -122,9 +123,7 @@ class _Tail:
         self.returns = check_returns(returns)
         self.confidence = check_confidence(confidence)
         count, assets = self.returns.shape
-        if (1.0 - self.confidence) * count < 1.0 - 1e-9:
-            least = int(np.ceil(1.0 / (1.0 - self.confidence) - 1e-9))
-            raise RiskError(f"{count} scenarios have no tail at confidence {confidence}. Give at least {least}.")
+        check_tail(count, self.confidence)
         self.expected = self.returns.mean(axis=0) if expected is None else check_weights(expected, assets)
         extra = () if target is None else (Linear(name=TARGET, loadings=self.expected, lower=_finite(target)),)
         self.segments = Segments.of(constraints, assets, extra)

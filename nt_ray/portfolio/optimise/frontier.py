@@ -25,6 +25,8 @@ from nt_ray.types import FloatArray
 
 _LONG_ONLY = Constraints()
 _MOST_TRIALS = 80
+_NO_VARIANCE = 1e-14
+"""A variance below this share of a typical asset's is rounding, and no ratio to it means anything."""
 _STEEPEST = 1e7
 """The largest t, in units in which return and variance of a typical asset weigh the same."""
 
@@ -105,7 +107,8 @@ def max_sharpe(
         return trial.price * trial.net / trial.variance - 1.0 if trial.variance > 0.0 else -1.0
 
     calm = line.at(0.0, warm)
-    if not calm.variance > 0.0:
+    held = calm.answer.point.weights
+    if not calm.variance > _NO_VARIANCE * line.form.scale * float(np.abs(held).sum()) ** 2:
         raise RiskError("A portfolio without variance satisfies the constraints: its Sharpe ratio is not defined.")
     start = calm.variance / calm.net if calm.net > 0.0 else line.unit
     found = _search(line, beyond, square=False, first=calm, start=min(start, line.unit * _STEEPEST))
@@ -124,7 +127,7 @@ def frontier(
 
     Each is a `target_return`; the objective is the variance. Where all efficient portfolios are one, so is the answer.
     """
-    if points != int(points) or points < 2:
+    if not 2 <= points < np.inf or points != int(points):
         raise RiskError(f"A frontier of {points} points has no ends. Ask for 2 or more.")
     started = time.perf_counter()
     line = _Line.of(expected, covariance, constraints, "frontier")

@@ -7,6 +7,7 @@ variance of its inverse-variance portfolio. It is a rule, not an optimisation, s
 Bounds of the weights move each split no further than both halves can bear. Other constraints are refused by name.
 """
 
+import math
 import time
 
 import numpy as np
@@ -69,11 +70,14 @@ def dense_of(covariance: Covariance | None, returns: npt.ArrayLike | None) -> De
     """Check a covariance with positive variances, or take the sample covariance of returns."""
     if (covariance is None) == (returns is None):
         raise RiskError("A covariance or returns are needed, one of them. Give either.")
+    given = returns is None and not isinstance(covariance, FactorCovariance)
     if returns is not None:
         covariance = sample(returns, singular=True)
     elif isinstance(covariance, FactorCovariance):
         covariance = covariance.dense()
     form = Dense(np.asarray(covariance))
+    if given:
+        form.prove()
     variances = form.matrix.diagonal()
     if not (variances > 0.0).all():
         raise RiskError(f"Asset {int(np.argmin(variances))} has no variance, so no correlation. Leave it out.")
@@ -105,7 +109,7 @@ def solution(form: Dense, weights: FloatArray, solver: str, began: float) -> Sol
     """State weights that follow from a rule."""
     return Solution(
         weights=weights,
-        objective=float(np.sqrt(weights @ form.product(weights))),
+        objective=math.sqrt(max(0.0, float(weights @ form.product(weights)))),
         solver=solver,
         residual=float("nan"),
         iterations=0,

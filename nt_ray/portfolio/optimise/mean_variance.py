@@ -89,8 +89,8 @@ def check_expected(expected: npt.ArrayLike, assets: int) -> FloatArray:
 
 
 def variance(form: Curvature, weights: FloatArray) -> float:
-    """Return w'Sw."""
-    return float(weights @ form.product(weights))
+    """Return w'Sw, which rounding may bring below zero where it is nothing."""
+    return max(0.0, float(weights @ form.product(weights)))
 
 
 def paid(constraints: Constraints, weights: FloatArray) -> float:

@@ -14,7 +14,6 @@ multipliers alone, whatever the solver says.
 Everything here is in units of `scale`, so that tolerances mean the same for daily and for yearly returns.
 """
 
-import math
 from dataclasses import dataclass
 
 import highspy
@@ -23,6 +22,7 @@ import numpy.typing as npt
 
 from nt_ray.portfolio.optimise.segments import Segments
 from nt_ray.portfolio.optimise.solution import UnsolvedError
+from nt_ray.portfolio.tail_count import tail_size
 from nt_ray.types import BoolArray, FloatArray, IntArray
 
 TOLERANCE = 1e-10
@@ -67,8 +67,7 @@ class TailProgram:
 
     def shortfall(self, losses: FloatArray) -> float:
         """Coherent expected shortfall, as `nt_ray.risk.historical` defines it."""
-        tail = (1.0 - self.confidence) * len(losses)
-        k = max(1, math.ceil(tail - 1e-9))
+        tail, k = tail_size(len(losses), self.confidence)
         worst = -np.partition(-losses, k - 1)[:k]
         threshold = worst.min()
         return float(threshold + (worst - threshold).sum() / tail)

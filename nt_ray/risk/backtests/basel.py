@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from scipy.special import bdtr
 
-from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_confidence
+from nt_ray.risk.backtests.coverage import check_count
 
 OBSERVATIONS = 250
 """Days of the Committee's test, at 99 %."""
@@ -40,8 +40,7 @@ def traffic_light(violations: int, observations: int = OBSERVATIONS, confidence:
     (1996), Supervisory framework for the use of backtesting; multipliers of 2019: Basel Framework MAR32.
     """
     p = 1.0 - check_confidence(confidence)
-    if not 0 <= violations <= observations or observations < 1:
-        raise RiskError(f"{violations} violations of {observations} observations cannot be. Give 0 to n of n >= 1.")
+    observations, violations = check_count(violations, observations)
     probability = float(bdtr(violations, observations, p))
     zone = "green" if probability < 0.95 else "yellow" if probability < 0.9999 else "red"
     regulatory = observations == OBSERVATIONS and abs(confidence - 0.99) < 1e-12

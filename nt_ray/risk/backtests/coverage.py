@@ -56,12 +56,17 @@ def kupiec(violations: int, observations: int, confidence: float) -> CoverageTes
     verifying the accuracy of risk measurement models.
     """
     p = 1.0 - check_confidence(confidence)
-    if not 0 <= violations <= observations or observations < 1:
-        raise RiskError(f"{violations} violations of {observations} observations cannot be. Give 0 to n of n >= 1.")
-    n, x = observations, violations
+    n, x = check_count(violations, observations)
     free = _log_likelihood(n - x, x, x / n)
     statistic = max(0.0, 2.0 * (free - _log_likelihood(n - x, x, p)))
     return _answer("kupiec", statistic, 1, n, x)
+
+
+def check_count(violations: int, observations: int) -> tuple[int, int]:
+    """Return the number of observations and of violations among them, whole numbers both."""
+    if not 0 <= violations <= observations < math.inf or observations < 1 or violations % 1 or observations % 1:
+        raise RiskError(f"{violations} violations of {observations} observations cannot be. Give 0 to n of n >= 1.")
+    return int(observations), int(violations)
 
 
 def independence(transitions: Transitions) -> CoverageTest:

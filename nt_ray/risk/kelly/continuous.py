@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from nt_ray.errors import RiskError
+from nt_ray.portfolio.inputs import check_weights
 from nt_ray.portfolio.moments.checks import check_covariance, check_semidefinite
 from nt_ray.portfolio.optimise.constraints import Constraints
 from nt_ray.portfolio.optimise.mean_variance import mean_variance
@@ -56,6 +57,14 @@ def constrained_kelly(
     excess, matrix = _moments(expected, covariance, rate)
     found = mean_variance(excess, matrix, 1.0, constraints)
     return _answer(found.weights, excess, matrix, rate, found.solver, found.residual)
+
+
+def continuous_stake(
+    weights: npt.ArrayLike, expected: npt.ArrayLike, covariance: npt.ArrayLike, *, rate: float = 0.0
+) -> KellyAnswer:
+    """Growth and risk of halving of continuously rebalanced weights (N,) of one's own choice."""
+    excess, matrix = _moments(expected, covariance, rate)
+    return _answer(check_weights(weights, excess.size), excess, matrix, rate, "given", float("nan"))
 
 
 def continuous_growth(weights: FloatArray, excess: FloatArray, covariance: FloatArray, rate: float = 0.0) -> float:

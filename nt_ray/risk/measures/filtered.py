@@ -14,8 +14,9 @@ from numba import float64, int64, njit, uint64, void
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_horizon
+from nt_ray.portfolio.tail_count import check_tail
 from nt_ray.risk.historical import tail_of
-from nt_ray.risk.measures.series import check_tail, portfolio_returns
+from nt_ray.risk.measures.series import portfolio_returns
 from nt_ray.risk.measures.tail import Tail
 from nt_ray.risk.monte_carlo.words import MOST_SCENARIOS, fill_words, seed_key
 from nt_ray.risk.volatility import GARCH_LEAST, Garch, fit_garch

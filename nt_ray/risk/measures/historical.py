@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nt_ray.errors import RiskError
+from nt_ray.portfolio.tail_count import check_tail
 from nt_ray.risk.historical import tail_of, weighted_tail
-from nt_ray.risk.measures.series import check_tail, compound, portfolio_returns
+from nt_ray.risk.measures.series import compound, portfolio_returns
 from nt_ray.risk.measures.tail import Tail
 from nt_ray.risk.volatility import GARCH_LEAST, check_decay, ewma_volatility, fit_garch
 from nt_ray.types import FloatArray

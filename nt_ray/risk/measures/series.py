@@ -1,12 +1,10 @@
 """Returns as the measures read them: of one portfolio, over one period or compounded over several."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from nt_ray.errors import RiskError
-from nt_ray.portfolio.inputs import check_confidence, check_horizon, check_returns, check_series, check_weights
+from nt_ray.portfolio.inputs import check_horizon, check_returns, check_series, check_weights
 from nt_ray.types import FloatArray
 
 
@@ -45,20 +43,10 @@ def compound(returns: FloatArray, horizon: int, *, overlapping: bool = True) -> 
     return compounded
 
 
-def check_tail(observations: int, confidence: float) -> None:
-    """Refuse a sample so small that its tail holds less than one observation."""
-    check_confidence(confidence)
-    if observations * (1.0 - confidence) < 1.0 - 1e-9:
-        raise RiskError(
-            f"The tail beyond {confidence:g} of {observations} observations holds less than one of them. "
-            f"Give at least {math.ceil(1.0 / (1.0 - confidence) - 1e-6)}, or lower the confidence."
-        )
-
-
 def spread_of(returns: FloatArray) -> tuple[float, float]:
     """Return mean and standard deviation (ddof 1) of a series that moves."""
     mean, deviation = float(returns.mean()), float(returns.std(ddof=1))
     # Constant returns leave the rounding of their mean as a deviation.
-    if not deviation > 1e-14 * max(1.0, abs(mean)):
+    if not deviation > 1e-14 * float(np.abs(returns).max()):
         raise RiskError(f"All {returns.size} returns equal {mean:g}. Give returns that vary.")
     return mean, deviation

@@ -11,9 +11,9 @@ from typing import Final
 import torch
 
 from nt_ray.errors import RiskError
+from nt_ray.portfolio.tail_count import check_tail, tail_size
 from nt_ray.risk.monte_carlo.draw import Law
-from nt_ray.risk.monte_carlo.scenarios import Plan
-from nt_ray.risk.monte_carlo.tails import tail_size
+from nt_ray.risk.monte_carlo.scenarios import Plan, check_portfolios
 from nt_ray.risk.monte_carlo.words import (
     INCREMENTS,
     MOST_SCENARIOS,
@@ -83,7 +83,9 @@ def evaluate(
     plan: Plan, weights: torch.Tensor, confidence: float, device: str = "cpu"
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return VaR and ES (P,) of portfolios (P, N) on the scenarios of a plan with a normal model."""
-    held = weights.to(device=check_device(device), dtype=torch.float64)
+    check_tail(plan.count, confidence)
+    rows = check_portfolios(weights.cpu().numpy(), plan.model.assets)
+    held = torch.from_numpy(rows).to(check_device(device))
     losses = torch.cat(
         [-held @ returns(plan, first, min(BLOCK, plan.count - first), device) for first in range(0, plan.count, BLOCK)],
         dim=1,

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_confidence, check_horizon, check_returns, check_series, check_weights
-from nt_ray.risk.measures.series import check_tail
+from nt_ray.portfolio.tail_count import check_tail
 from nt_ray.risk.measures.tail import Tail
 from nt_ray.risk.monte_carlo.models import (
     NormalModel,

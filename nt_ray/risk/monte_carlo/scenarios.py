@@ -6,6 +6,7 @@ over the horizon: returns of periods are summed, not compounded.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,13 +15,14 @@ import numpy.typing as npt
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_horizon
-from nt_ray.risk.measures.series import check_tail
+from nt_ray.portfolio.tail_count import check_tail, tail_size
 from nt_ray.risk.monte_carlo.draw import Drawer
 from nt_ray.risk.monte_carlo.models import Model
 from nt_ray.risk.monte_carlo.product import TILE
-from nt_ray.risk.monte_carlo.tails import Kept, bounds_of, collected, room_for, tail_of_candidates, tail_size
+from nt_ray.risk.monte_carlo.tails import Kept, bounds_of, collected, room_for, tail_of_candidates
 from nt_ray.risk.monte_carlo.threads import over_runs, thread_count
-from nt_ray.types import FloatArray
+from nt_ray.risk.tail_kernel import near, scaled
+from nt_ray.types import FloatArray, IntArray
 
 Array = npt.NDArray[Any]
 
@@ -44,8 +46,8 @@ class Plan:
     """Double precision, with uniforms of 53 bits: for tails beyond 99.99 %."""
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise RiskError(f"{self.count} scenarios hold nothing. Use at least 1.")
+        if not 1 <= self.count < math.inf or self.count != int(self.count):
+            raise RiskError(f"{self.count} scenarios cannot be drawn. Use a whole number of at least 1.")
         check_horizon(self.horizon)
 
     def fingerprint(self) -> str:
@@ -77,14 +79,18 @@ class Tails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
-    """What the assets of one portfolio contribute to its expected shortfall."""
+    """What the assets of one portfolio contribute to its value at risk and to its expected shortfall."""
 
     var: float
     es: float
     components: FloatArray
     """(N,) weight times mean loss of the asset in the tail: Euler's shares, which sum to the expected shortfall."""
+    var_components: FloatArray | None
+    """(N,) weight times mean loss of the asset around VaR by a kernel (`nt_ray.risk.tail_kernel`), which sum to VaR;
+    None where no factor makes them do so, which the notes explain."""
     confidence: float
     scenarios: int
+    notes: tuple[str, ...] = ()
 
 
 class Scenarios:
@@ -140,7 +146,7 @@ class Scenarios:
         return self._all(negative, min(thread_count(threads), len(self.tiles)))
 
     def contributions(self, weights: npt.ArrayLike, confidence: float, *, threads: int | None = None) -> Components:
-        """Divide the expected shortfall of one portfolio (N,) among its assets."""
+        """Divide value at risk and expected shortfall of one portfolio (N,) among its assets."""
         check_tail(self.plan.count, confidence)
         losses = self.losses(weights, threads=threads)
         tail, rank = tail_size(self.plan.count, confidence)
@@ -149,10 +155,31 @@ class Scenarios:
         above = losses[worst] > var
         # Scenarios at the level itself share what is left of the tail.
         shares = np.where(above, 1.0, (tail - above.sum()) / (~above).sum()) / tail
-        returns = self.tiles[worst // TILE, :, worst % TILE].astype(np.float64)
         held = np.asarray(weights, dtype=np.float64).reshape(-1)
-        components = -held * (returns * shares[:, None]).sum(axis=0)
-        return Components(var=var, es=es, components=components, confidence=confidence, scenarios=self.plan.count)
+        around, note = self._around(losses, held, var)
+        return Components(
+            var=var,
+            es=es,
+            components=held * self._mean_losses(worst, shares),
+            var_components=around,
+            confidence=confidence,
+            scenarios=self.plan.count,
+            notes=(note,),
+        )
+
+    def _around(self, losses: Array, held: FloatArray, var: float) -> tuple[FloatArray | None, str]:
+        """Components (N,) of VaR, and how they were found or why they were not."""
+        try:
+            places, shares, width = near(losses.astype(np.float64), var)
+            marginal, factor = scaled(self._mean_losses(places, shares), held, var)
+        except RiskError as error:
+            return None, f"VaR is not taken apart: {error}"
+        return held * marginal, f"VaR by a Gaussian kernel of width {width:.3g}, scaled by {factor:.4f} to sum to VaR"
+
+    def _mean_losses(self, places: IntArray, shares: FloatArray) -> FloatArray:
+        """Weighted mean losses (N,) of the assets over the scenarios at some places."""
+        returns = self.tiles[places // TILE, :, places % TILE].astype(np.float64)
+        return np.asarray(-(returns * shares[:, None]).sum(axis=0))
 
     def _tails(self, negative: Array, confidence: float, workers: int, room: int) -> FloatArray:
         """VaR and ES (2, P) of portfolios whose candidates fit into memory together."""

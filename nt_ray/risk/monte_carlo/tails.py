@@ -21,17 +21,8 @@ Array = npt.NDArray[Any]
 Kept: TypeAlias = tuple[Array, IntArray]
 """(P, most) losses, and how many of each row there are."""
 
-_ROUNDING: Final = 1e-9
-"""Slack in counting the tail, as in `nt_ray.risk.historical`."""
-
 _DEVIATIONS: Final = 6.0
 """Binomial standard deviations by which a bound lies below the quantile of its sample."""
-
-
-def tail_size(scenarios: int, confidence: float) -> tuple[float, int]:
-    """Return how many scenarios the tail holds, and the rank of its smallest loss."""
-    tail = (1.0 - confidence) * scenarios
-    return tail, max(1, math.ceil(tail - _ROUNDING))
 
 
 def bounds_of(samples: Array, share: float) -> Array:

@@ -35,9 +35,9 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 def seed_key(seed: int) -> tuple[int, int]:
     """Return the two key words of a seed from 0 to 2^63 - 1."""
-    if not 0 <= seed < 2**63:
+    if not 0 <= seed < 2**63 or seed != int(seed):
         raise RiskError(f"Seed {seed} cannot be used. Give a whole number from 0 to {2**63 - 1}.")
-    return seed & 0xFFFFFFFF, seed >> 32
+    return int(seed) & 0xFFFFFFFF, int(seed) >> 32
 
 
 @njit(void(uint64, uint64, uint64, uint64, uint64, uint64, uint32[:, ::1]), cache=True, nogil=True)

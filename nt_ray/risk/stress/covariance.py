@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nt_ray.errors import RiskError
-from nt_ray.portfolio.moments.checks import check_covariance
+from nt_ray.portfolio.moments.checks import check_covariance, check_semidefinite
 from nt_ray.portfolio.moments.nearest import nearest_psd
 from nt_ray.portfolio.moments.standard import join, split
 from nt_ray.types import FloatArray
@@ -34,7 +34,7 @@ def shocked_covariance(
     Parameters
     ----------
     covariance
-        (N, N), positive variances.
+        (N, N), positive semi-definite, positive variances.
     volatility
         Positive factor.
     correlation
@@ -48,7 +48,9 @@ def shocked_covariance(
             f"Volatility factor {volatility} and correlation {correlation} cannot be used. "
             "Give a positive factor, and between 0 and 1."
         )
-    given, volatilities = split(check_covariance(covariance))
+    matrix = check_covariance(covariance)
+    check_semidefinite(matrix)
+    given, volatilities = split(matrix)
     if method == "add":
         wanted = np.minimum(given + correlation, 1.0)
         how = f"{correlation:g} added to every correlation"

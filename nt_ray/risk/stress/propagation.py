@@ -13,7 +13,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_names
-from nt_ray.portfolio.moments.checks import check_covariance
+from nt_ray.portfolio.moments.checks import check_covariance, check_semidefinite
 from nt_ray.risk.stress.book import Book
 from nt_ray.risk.stress.shocks import Shock
 from nt_ray.types import FloatArray
@@ -32,6 +32,7 @@ class Propagated:
 def propagate(covariance: npt.ArrayLike, places: Sequence[int], given: npt.ArrayLike) -> Propagated:
     """Carry given returns (k,) at some places to all assets or factors of a covariance (N, N)."""
     matrix = check_covariance(covariance)
+    check_semidefinite(matrix)
     known, shock = np.array(places, dtype=np.int64), np.asarray(given, dtype=np.float64)
     if known.ndim != 1 or not known.size or shock.shape != known.shape or not np.isfinite(shock).all():
         raise RiskError(f"Given returns {shock} do not fit the places {list(places)}. Give one finite return a place.")

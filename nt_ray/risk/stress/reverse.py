@@ -14,7 +14,7 @@ from scipy.special import chdtrc, chdtri, ndtr, ndtri
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_confidence, check_horizon, check_weights
-from nt_ray.portfolio.moments.checks import check_covariance
+from nt_ray.portfolio.moments.checks import check_covariance, check_semidefinite
 from nt_ray.types import FloatArray
 
 Plausible: TypeAlias = Literal["ellipsoid", "book"]
@@ -101,6 +101,7 @@ def _inputs(
 ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
     periods = check_horizon(horizon)
     matrix = periods * check_covariance(covariance)
+    check_semidefinite(matrix)
     book = check_weights(weights, matrix.shape[0])
     centre = np.zeros(book.size) if mean is None else periods * check_weights(mean, book.size)
     variance = float(book @ matrix @ book)

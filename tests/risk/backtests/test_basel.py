@@ -32,3 +32,5 @@ def test_other_samples_have_zones_and_no_multiplier() -> None:
 def test_more_violations_than_days_are_refused() -> None:
     with pytest.raises(RiskError, match="11 violations of 10"):
         traffic_light(11, 10)
+    with pytest.raises(RiskError, match=r"4\.7 violations"):
+        traffic_light(4.7)  # type: ignore[arg-type]

@@ -94,6 +94,8 @@ def test_clusters_are_found_and_their_absence_too() -> None:
 def test_counts_that_cannot_be_are_refused() -> None:
     with pytest.raises(RiskError, match="251 violations of 250"):
         kupiec(251, 250, 0.99)
+    with pytest.raises(RiskError, match=r"2\.5 violations"):
+        kupiec(2.5, 250, 0.99)  # type: ignore[arg-type]
     with pytest.raises(RiskError, match="cannot be counted"):
         Transitions(calm_to_calm=-1, calm_to_violation=2, violation_to_calm=0, violation_to_violation=0)
     with pytest.raises(RiskError, match="two or more truth values"):

@@ -4,7 +4,7 @@ import pytest
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.optimise.constraints import Constraints
 from nt_ray.portfolio.optimise.solution import InfeasibleError
-from nt_ray.risk.kelly.continuous import constrained_kelly, continuous_growth, continuous_kelly
+from nt_ray.risk.kelly.continuous import constrained_kelly, continuous_growth, continuous_kelly, continuous_stake
 from nt_ray.risk.kelly.ruin import fall_probability, growth_share
 
 MU = np.array([0.05, 0.10, 0.02, 0.08])
@@ -39,6 +39,15 @@ def test_a_share_of_kelly_follows_its_own_laws() -> None:
     full, half = continuous_kelly(MU, SIGMA), continuous_kelly(MU, SIGMA, share=0.5)
     assert half.growth == pytest.approx(growth_share(0.5) * full.growth, rel=1e-12)
     assert half.halving == pytest.approx(fall_probability(0.5, 0.5), rel=1e-10)
+
+
+def test_weights_of_ones_own_are_judged_by_the_same_laws() -> None:
+    full = continuous_kelly(MU, SIGMA, rate=0.02)
+    half = continuous_stake(0.5 * full.fractions, MU, SIGMA, rate=0.02)
+    assert half.growth - 0.02 == pytest.approx(growth_share(0.5) * (full.growth - 0.02), rel=1e-12)
+    assert half.halving == pytest.approx(fall_probability(0.5, 0.5), rel=1e-10)
+    with pytest.raises(RiskError, match="4 assets"):
+        continuous_stake([1.0], MU, SIGMA)
 
 
 def test_slack_constraints_give_the_free_answer() -> None:

@@ -49,5 +49,8 @@ def test_unknown_names_parameters_and_ranges_are_refused() -> None:
         measure("normal", RETURNS, 0.05)
     with pytest.raises(RiskError, match="Horizon 0"):
         all_measures(RETURNS, 0.95, 0)
+    for horizon in (float("nan"), float("inf"), 1.5):
+        with pytest.raises(RiskError, match=f"Horizon {horizon}"):
+            measure("historical", RETURNS, 0.95, horizon)  # type: ignore[arg-type]
     with pytest.raises(RiskError, match="at 3"):
         measure("normal", np.where(np.arange(800) == 3, np.nan, RETURNS), 0.95)

@@ -54,3 +54,13 @@ def test_returns_that_cannot_be_normal_are_refused() -> None:
         normal(np.array([0.1, -1.0, 0.2]), 0.95, compounding="log")
     with pytest.raises(RiskError, match="'simple' or 'log'"):
         normal(RETURNS, 0.95, compounding="daily")
+
+
+def test_returns_of_any_scale_vary_and_constant_ones_of_any_scale_do_not() -> None:
+    returns = np.random.default_rng(5).normal(size=300)
+    base = normal(returns, 0.95)
+    for scale in (1e-100, 1e-15, 1e15):
+        found = normal(scale * returns, 0.95)
+        assert (found.var / scale, found.es / scale) == pytest.approx((base.var, base.es), rel=1e-9)
+        with pytest.raises(RiskError, match="returns equal"):
+            normal(np.full(300, 0.3 * scale), 0.95)

@@ -44,6 +44,15 @@ def test_what_a_device_cannot_do_is_refused() -> None:
         returns(Plan(model=StudentModel(mean=MODEL.mean, covariance=COVARIANCE, degrees=4.0)), 0, 10)
     with pytest.raises(RiskError, match="has no number"):
         returns(Plan(model=MODEL), 2**32 - 5, 10)
+    plan, held = Plan(model=MODEL, count=1000), torch.tensor([[0.5, 0.2, 0.3]])
+    for weights, confidence, said in (
+        (held, 1.0, "Confidence 1"),
+        (held, 0.9999, "less than one"),
+        (held[:, :2], 0.95, "3 assets"),
+        (held * torch.nan, 0.95, "not a number"),
+    ):
+        with pytest.raises(RiskError, match=said):
+            evaluate(plan, weights, confidence)
     with pytest.raises(RiskError, match="'abacus'"):
         check_device("abacus")
     if not torch.cuda.is_available():

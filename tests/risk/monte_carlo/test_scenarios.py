@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from nt_ray.errors import RiskError
+from nt_ray.risk.contributions import elliptical, scenario
 from nt_ray.risk.historical import historical_es, historical_var
 from nt_ray.risk.measures.student_t import student_tail
 from nt_ray.risk.monte_carlo.measures import simulate
@@ -131,6 +132,26 @@ def test_shares_of_the_expected_shortfall_sum_to_it_and_are_its_slopes() -> None
         assert found.components[i] == pytest.approx(weights[i] * (up - down) / 2e-6, rel=2e-3, abs=1e-6)
 
 
+def test_shares_of_value_at_risk_sum_to_it_and_are_those_of_the_same_scenarios_as_history() -> None:
+    scenarios = make(Plan(model=MODELS["normal"], count=200_000, seed=8, double=True))
+    weights = WEIGHTS[0]
+    found = scenarios.contributions(weights, 0.95)
+    assert found.var_components is not None
+    assert found.var_components.sum() == pytest.approx(found.var, rel=1e-12)
+    same = scenario(weights, scenarios.matrix().T, 0.95)
+    assert found.var_components == pytest.approx(same.component_var, rel=1e-9, abs=1e-15)
+    assert found.notes == same.notes
+    exact = elliptical(weights, COVARIANCE, 0.95, expected=MEAN)
+    assert found.var_components == pytest.approx(exact.component_var, abs=0.03 * exact.var)
+
+
+def test_where_value_at_risk_is_nothing_its_shares_are_refused_and_those_of_the_shortfall_are_not() -> None:
+    found = make(Plan(model=MODELS["normal"], count=2_000)).contributions(np.zeros(ASSETS), 0.95)
+    assert found.var_components is None
+    assert "not taken apart" in found.notes[0]
+    np.testing.assert_array_equal(found.components, np.zeros(ASSETS))
+
+
 @pytest.mark.parametrize("name", ["normal", "t"])
 def test_one_portfolio_without_a_matrix_meets_the_same_scenarios(name: str) -> None:
     model = MODELS[name]
@@ -158,8 +179,9 @@ def test_bad_input_is_named() -> None:
         scenarios.evaluate(np.array([[0.0] * 7, [0.0, 0.0, np.nan, 0.0, 0.0, 0.0, 0.0]]), 0.95)
     with pytest.raises(RiskError, match="0 threads"):
         scenarios.evaluate(WEIGHTS, 0.95, threads=0)
-    with pytest.raises(RiskError, match="0 scenarios"):
-        Plan(model=MODELS["normal"], count=0)
+    for count in (0, 1000.5, float("nan")):
+        with pytest.raises(RiskError, match=f"{count} scenarios"):
+            Plan(model=MODELS["normal"], count=count)  # type: ignore[arg-type]
     with pytest.raises(RiskError, match="Horizon 0"):
         Plan(model=MODELS["normal"], horizon=0)
     with pytest.raises(RiskError, match="more numbers than there are"):

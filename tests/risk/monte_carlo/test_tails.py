@@ -4,9 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nt_ray.portfolio.tail_count import tail_size
 from nt_ray.risk.historical import historical_es, historical_var
 from nt_ray.risk.monte_carlo.product import TILE
-from nt_ray.risk.monte_carlo.tails import bounds_of, collected, room_for, tail_of_candidates, tail_size
+from nt_ray.risk.monte_carlo.tails import bounds_of, collected, room_for, tail_of_candidates
 
 
 @settings(max_examples=80)

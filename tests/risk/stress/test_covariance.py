@@ -51,3 +51,6 @@ def test_bad_factors_are_refused(covariance: np.ndarray) -> None:
         shocked_covariance(covariance, method="multiply")  # type: ignore[arg-type]
     with pytest.raises(RiskError, match="has no variance"):
         shocked_covariance(np.zeros((2, 2)))
+    # What was invalid before the shock is not the shock's to repair.
+    with pytest.raises(RiskError, match="not positive semi-definite"):
+        shocked_covariance([[1.0, 0.9, -0.9], [0.9, 1.0, 0.9], [-0.9, 0.9, 1.0]])

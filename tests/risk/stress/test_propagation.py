@@ -54,5 +54,7 @@ def test_what_cannot_be_carried_is_refused(book: Book, covariance: np.ndarray) -
         propagate(covariance, [0], [-0.1, -0.1])
     with pytest.raises(RiskError, match="singular"):
         propagate(np.ones((2, 2)), [0, 1], [-0.1, -0.1])
+    with pytest.raises(RiskError, match="not positive semi-definite"):
+        propagate([[1.0, 0.9, -0.9], [0.9, 1.0, 0.9], [-0.9, 0.9, 1.0]], [0], [-0.1])
     with pytest.raises(RiskError, match="Loadings have shape"):
         factor_shock(book, ("market",), np.ones((2, 1)), {"market": -0.1})

@@ -64,5 +64,8 @@ def test_what_makes_no_sense_is_refused(book: Book) -> None:
         reverse_stress(book.weights, book.covariance, 0.1, horizon=0)
     with pytest.raises(RiskError, match=r"Confidence 0\.4"):
         worst_shock(book.weights, book.covariance, 0.4)
+    for ask in (reverse_stress, worst_shock):
+        with pytest.raises(RiskError, match=r"eigenvalue is -1\..*nearest_psd"):
+            ask(np.ones(2), [[1.0, 2.0], [2.0, 1.0]], 0.9)
     with pytest.raises(RiskError, match="Unknown set"):
         worst_shock(book.weights, book.covariance, 0.95, plausible="all")  # type: ignore[arg-type]
