@@ -132,7 +132,7 @@ def print_risk(made: "RiskReport", page: Path) -> None:
         rows = {(r.horizon, r.confidence): r for r in made.tails if r.method == name}
         cells = [rows[column] for column in columns]
         table.add_row(
-            name, *("refused" if r.var is None else f"{100 * r.var:.2f} / {100 * (r.es or 0.0):.2f}" for r in cells)
+            name, *("refused" if r.var is None else f"{100 * r.var:.2f}/{100 * (r.es or 0.0):.2f}" for r in cells)
         )
     console.print(table)
     for row in made.tails:

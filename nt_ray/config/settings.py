@@ -9,6 +9,9 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from nt_ray.config.access import Access
+from nt_ray.config.gateway import Gateway
+from nt_ray.config.observability import Observability
 from nt_ray.config.sections import AccountSettings, Data, Neural, Portfolio, Ray, Risk, Strategies, Swarm
 from nt_ray.config.toml_text import toml_text
 from nt_ray.config.values import Folder, Whole
@@ -35,6 +38,9 @@ class Settings(BaseSettings):
     brokers: Brokers = Field(default_factory=Brokers)
     neural: Neural = Field(default_factory=Neural)
     ray: Ray = Field(default_factory=Ray)
+    access: Access = Field(default_factory=Access)
+    gateway: Gateway = Field(default_factory=Gateway)
+    observability: Observability = Field(default_factory=Observability)
 
     @classmethod
     def settings_customise_sources(

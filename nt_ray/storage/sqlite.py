@@ -5,12 +5,17 @@ opened as a venue's book, and a file from a newer version is refused before anyt
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from nt_ray.errors import StorageError
+
+_TIMEOUT_S: Final = 5.0
+_PAUSE_S: Final = 0.005
 
 
 class MissingError(StorageError):
@@ -50,7 +55,7 @@ def open_database(path: Path, kind: FileKind, *, create: bool = True) -> sqlite3
     connection = None
     try:
         # One owner at a time; which thread that is may change, as in an actor.
-        connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         _prepare(connection, path, kind, create=create)
     except sqlite3.DatabaseError as error:
         _close(connection)
@@ -81,7 +86,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind, *, crea
         )
     if version < kind.version and not create:
         raise StorageError(f"{path} has schema version {version}, not {kind.version}. Let its writer open it once.")
-    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    _write_ahead(connection)
     connection.execute(f"PRAGMA synchronous = {'FULL' if kind.durable else 'NORMAL'}")
     if version == 0:
         _create(connection, kind)
@@ -92,6 +97,20 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: FileKind, *, crea
                 f"{kind.name}, or use the program that wrote it."
             )
         kind.upgrade(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL mode; SQLite gives up at once where another process does the same, so it is tried again."""
+    ends = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= ends:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
