@@ -65,7 +65,7 @@ class RiskEngine:
         return self._held(fingerprint).evaluate(weights, confidence, threads=self._threads)
 
     def analyze(self, fingerprint: str, weights: npt.ArrayLike, confidence: float) -> Components:
-        """Measure one portfolio (N,) and divide its expected shortfall among the assets."""
+        """Measure one portfolio (N,) and divide its value at risk and expected shortfall among the assets."""
         return self._held(fingerprint).contributions(weights, confidence, threads=self._threads)
 
     def refresh(self, plan: Plan) -> None:
@@ -129,7 +129,7 @@ class RiskEngines:
         return Tails(var=var, es=es, confidence=confidence, scenarios=self.plan.count)
 
     def analyze(self, weights: npt.ArrayLike, confidence: float) -> Components:
-        """Measure one portfolio (N,) and divide its expected shortfall among the assets."""
+        """Measure one portfolio (N,) and divide its value at risk and expected shortfall among the assets."""
         found: Components = self._begin(0, "analyze", weights, confidence)()
         return found
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from numba import float64, njit, types, void
 
 from nt_ray.errors import RiskError
-from nt_ray.portfolio.inputs import check_returns
+from nt_ray.portfolio.inputs import check_returns, is_whole
 from nt_ray.portfolio.moments.shrinkage import shrink_ledoit_wolf
 from nt_ray.portfolio.moments.standard import check_varying
 from nt_ray.types import FloatArray
@@ -69,7 +69,7 @@ def average(correlations: FloatArray) -> FloatArray:
 
 
 def _panel(returns: npt.ArrayLike, least: int, what: str) -> FloatArray:
-    if least != int(least) or least < 2:
+    if not is_whole(least, 2):
         raise RiskError(f"{what}={least} is not a whole number of periods from 2 on. Use a value such as 60.")
     return check_returns(returns, least=int(least))
 

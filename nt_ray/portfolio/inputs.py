@@ -13,6 +13,11 @@ from nt_ray.errors import RiskError
 from nt_ray.types import FloatArray
 
 
+def is_whole(number: float, least: int) -> bool:
+    """Tell whether a number is whole, finite and at least `least`; NaN is not."""
+    return least <= number < math.inf and number == int(number)
+
+
 def check_confidence(confidence: float) -> float:
     """Return a confidence that lies in (0.5, 1)."""
     if not 0.5 < confidence < 1.0:
@@ -22,7 +27,7 @@ def check_confidence(confidence: float) -> float:
 
 def check_horizon(horizon: int) -> int:
     """Return a horizon of at least one period."""
-    if not 1 <= horizon < math.inf or horizon != int(horizon):
+    if not is_whole(horizon, 1):
         raise RiskError(f"Horizon {horizon} is not a whole number of periods from 1 on. Use 1 for the next period.")
     return int(horizon)
 
@@ -61,8 +66,11 @@ def check_weights(weights: npt.ArrayLike, assets: int, *, total: float | None = 
 
 
 def check_names(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
-    """Return the columns of `names` among the `known`."""
+    """Return the columns of `names` among the `known`, which are distinct."""
     places = {name: place for place, name in enumerate(known)}
+    if len(places) != len(known):
+        twice = next(name for place, name in enumerate(known) if places[name] != place)
+        raise RiskError(f"The name {twice!r} stands for two columns. Give distinct names.")
     unknown = [name for name in names if name not in places]
     if unknown:
         raise RiskError(f"Unknown name {unknown[0]!r}. Known: {', '.join(list(known)[:20])}.")

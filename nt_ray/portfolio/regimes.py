@@ -25,7 +25,7 @@ from nt_ray.portfolio.hidden_markov import (
     relative_densities,
     stationary,
 )
-from nt_ray.portfolio.inputs import check_returns
+from nt_ray.portfolio.inputs import check_returns, is_whole
 from nt_ray.portfolio.moments.standard import check_varying, split
 from nt_ray.types import FloatArray
 
@@ -128,7 +128,7 @@ def fit_regimes(
     """
     values = _panel(returns)
     periods, assets = values.shape
-    if states != int(states) or states < 2 or starts < 1 or iterations < 1:
+    if not (is_whole(states, 2) and is_whole(starts, 1) and is_whole(iterations, 1)):
         raise RiskError(
             f"states={states}, starts={starts}, iterations={iterations}. Give at least 2 states, 1 of each."
         )

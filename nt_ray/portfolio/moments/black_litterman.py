@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_names, check_weights
-from nt_ray.portfolio.moments.checks import check_covariance
+from nt_ray.portfolio.moments.checks import check_covariance, check_semidefinite
 from nt_ray.types import FloatArray
 
 _DEPENDENT = 1e-12
@@ -99,7 +99,7 @@ def black_litterman(
     Parameters
     ----------
     covariance
-        (N, N) covariance of returns, finite, symmetric.
+        (N, N) covariance of returns, finite, symmetric, positive semi-definite.
     prior
         (N,) expected returns without views, such as those of `implied`.
     views
@@ -110,6 +110,7 @@ def black_litterman(
         Uncertainty of the prior mean as a share of the covariance, such as 0.05 or 1 / T.
     """
     matrix = check_covariance(covariance, names=assets)
+    check_semidefinite(matrix)
     if not 0.0 < tau < math.inf:
         raise RiskError(f"tau={tau} is not positive. Use a value such as 0.05.")
     if not views:

@@ -13,7 +13,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_returns, check_series, check_weights
-from nt_ray.portfolio.moments.checks import check_covariance
+from nt_ray.portfolio.moments.checks import check_covariance, check_semidefinite
 from nt_ray.portfolio.moments.factor_covariance import FactorCovariance
 from nt_ray.portfolio.moments.sample import decay_weights, sample
 from nt_ray.portfolio.moments.standard import check_varying
@@ -95,6 +95,7 @@ def implied(
     if isinstance(covariance, FactorCovariance):
         return rate + risk_aversion * covariance.times(check_weights(weights, covariance.assets))
     matrix = check_covariance(covariance)
+    check_semidefinite(matrix)
     return rate + risk_aversion * np.asarray(matrix @ check_weights(weights, matrix.shape[0]))
 
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy.linalg import eigh
 
 from nt_ray.errors import RiskError
-from nt_ray.portfolio.inputs import check_returns
+from nt_ray.portfolio.inputs import check_returns, is_whole
 from nt_ray.portfolio.moments.factor_covariance import FactorCovariance
 from nt_ray.types import FloatArray
 
@@ -41,7 +41,7 @@ def principal_factors(returns: npt.ArrayLike, *, count: int) -> FactorCovariance
     """
     values = check_returns(returns)
     periods, assets = values.shape
-    if count != int(count) or not 1 <= count <= min(periods - 1, assets):
+    if not is_whole(count, 1) or count > min(periods - 1, assets):
         raise RiskError(
             f"count={count} factors cannot be found in {periods} periods of {assets} assets. Give 1 to "
             f"{min(periods - 1, assets)}."

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from nt_ray.errors import RiskError
+from nt_ray.portfolio.inputs import is_whole
 from nt_ray.portfolio.optimise.perspective import spare_diagonal, tighten
 from nt_ray.portfolio.optimise.point import ActiveSet
 from nt_ray.portfolio.optimise.problem import Problem
@@ -50,7 +51,7 @@ def select(
 ) -> tuple[Answer, float]:
     """Return the best choice of at most `max_names` weights of at least `min_position`, and the relative gap proven."""
     most = problem.assets if max_names is None else max_names
-    if not 1 <= most < np.inf or most != int(most):
+    if not is_whole(most, 1):
         raise RiskError(f"max_names is {max_names}. Allow at least one, and a whole number.")
     if not 0.0 <= min_position < np.inf:
         raise RiskError(f"min_position is {min_position}. Give a size of zero or more.")

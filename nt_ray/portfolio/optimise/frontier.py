@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nt_ray.errors import RiskError
+from nt_ray.portfolio.inputs import is_whole
 from nt_ray.portfolio.optimise.certificate import PROVEN
 from nt_ray.portfolio.optimise.constraints import Constraints, Linear
 from nt_ray.portfolio.optimise.curvature import Covariance, Curvature, curvature
@@ -127,7 +128,7 @@ def frontier(
 
     Each is a `target_return`; the objective is the variance. Where all efficient portfolios are one, so is the answer.
     """
-    if not 2 <= points < np.inf or points != int(points):
+    if not is_whole(points, 2):
         raise RiskError(f"A frontier of {points} points has no ends. Ask for 2 or more.")
     started = time.perf_counter()
     line = _Line.of(expected, covariance, constraints, "frontier")

@@ -6,7 +6,6 @@ over the horizon: returns of periods are summed, not compounded.
 """
 
 import hashlib
-import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nt_ray.errors import RiskError
-from nt_ray.portfolio.inputs import check_horizon
+from nt_ray.portfolio.inputs import check_horizon, is_whole
 from nt_ray.portfolio.tail_count import check_tail, tail_size
 from nt_ray.risk.monte_carlo.draw import Drawer
 from nt_ray.risk.monte_carlo.models import Model
@@ -46,7 +45,7 @@ class Plan:
     """Double precision, with uniforms of 53 bits: for tails beyond 99.99 %."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count < math.inf or self.count != int(self.count):
+        if not is_whole(self.count, 1):
             raise RiskError(f"{self.count} scenarios cannot be drawn. Use a whole number of at least 1.")
         check_horizon(self.horizon)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numba import njit, uint32, uint64, void
 
 from nt_ray.errors import RiskError
+from nt_ray.portfolio.inputs import is_whole
 
 Words: TypeAlias = npt.NDArray[np.uint32]
 Number: TypeAlias = int | np.uint64
@@ -35,7 +36,7 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 def seed_key(seed: int) -> tuple[int, int]:
     """Return the two key words of a seed from 0 to 2^63 - 1."""
-    if not 0 <= seed < 2**63 or seed != int(seed):
+    if not is_whole(seed, 0) or seed >= 2**63:
         raise RiskError(f"Seed {seed} cannot be used. Give a whole number from 0 to {2**63 - 1}.")
     return int(seed) & 0xFFFFFFFF, int(seed) >> 32
 

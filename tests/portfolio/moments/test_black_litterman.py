@@ -150,6 +150,10 @@ def test_bad_views_are_refused() -> None:
         black_litterman(COVARIANCE, PRIOR, [absolute("Japan", 0.1)], COUNTRIES, tau=0.0)
     with pytest.raises(RiskError, match="2 names for 7 assets"):
         black_litterman(COVARIANCE, PRIOR, [absolute("Japan", 0.1)], COUNTRIES[:2])
+    with pytest.raises(RiskError, match="'Japan' stands for two columns"):
+        black_litterman(np.eye(2), [0.1, 0.1], [absolute("Japan", 0.1)], ["Japan", "Japan"])
+    with pytest.raises(RiskError, match="not positive semi-definite"):
+        black_litterman([[1.0, 2.0], [2.0, 1.0]], [0.1, 0.1], [absolute("Japan", 0.1)], ["Japan", "USA"])
 
 
 def test_the_example_of_idzorek_comes_out() -> None:

@@ -97,3 +97,5 @@ def test_what_cannot_be_estimated_is_refused(stocks: FloatArray, index: FloatArr
         capm(stocks, index[:10])
     with pytest.raises(RiskError, match="risk_aversion=0"):
         implied(np.eye(2), [0.5, 0.5], risk_aversion=0.0)
+    with pytest.raises(RiskError, match="not positive semi-definite"):
+        implied([[1.0, 2.0], [2.0, 1.0]], [0.5, 0.5], risk_aversion=2.0)
