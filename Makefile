@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test lint kernels bench bench-risk bench-neural chaos clean
+.PHONY: run test browser lint kernels bench bench-risk bench-neural chaos clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,8 +37,16 @@ lint: $(STAMP)
 kernels: $(STAMP)
 	$(BIN)/python -m jobs.warm_up --all
 
+# The dashboard is tested in a browser. As root on Debian it is installed once; where that is not possible, those tests
+# are skipped and say so.
+browser:
+	@if test -x /usr/bin/chromium || ! test -f /etc/debian_version || test "$$(id -u)" != 0; then exit 0; fi; \
+	echo "Installing chromium for the tests of the dashboard."; \
+	{ timeout 600 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 900 apt-get install -qq --yes --no-install-recommends chromium; } \
+	>/dev/null 2>&1 || echo "chromium could not be installed: the tests of the dashboard are skipped."
+
 # Types are checked on one core while the other compiles.
-test: $(STAMP)
+test: $(STAMP) browser
 	$(MAKE) --jobs 2 lint kernels
 	$(BIN)/python -m pytest $(ARGS)
 

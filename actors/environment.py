@@ -16,6 +16,11 @@ _DEFAULTS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
+_THROUGHPUT = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
+}
 
 _chosen: set[str] = set()
 """Names set here, which a later call may set otherwise; an operator's own are never touched."""
@@ -40,6 +45,12 @@ def prepare(address: str | None = None) -> None:
         return
     _choose("RAY_AUTH_MODE", "token")
     _choose("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+def prepare_throughput() -> None:
+    """Let Ray Serve take requests through HAProxy and answer them in a replica's own thread; before Ray is imported."""
+    for name, value in _THROUGHPUT.items():
+        _choose(name, value)
 
 
 def _choose(name: str, value: str) -> None:

@@ -17,14 +17,18 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors.calls import settle
 from actors.cluster import NAMESPACE
 from nt_ray.trader.health import LiveStatus
+from nt_ray.trader.history import Changes
 from nt_ray.trader.live_account import LiveAccount
 from nt_ray.trader.live_plan import LivePlan
 from nt_ray.trader.reports import OrderReport
+from nt_ray.trader.steps import Step
 from nt_ray.trader.watcher import Pace
 from nt_ray.trading.orders import OrderRequest
 
 ORDER_THREADS = 16
 OTHER_THREADS = 8
+FOLLOWERS = 32
+"""How many may wait for news of an account at once."""
 
 
 @ray.remote(  # type: ignore[call-overload]
@@ -34,7 +38,7 @@ OTHER_THREADS = 8
     # A record of each call in the head node would cost a tenth of it; the journal is the record.
     enable_task_events=False,
     max_concurrency=OTHER_THREADS,
-    concurrency_groups={"orders": ORDER_THREADS},
+    concurrency_groups={"orders": ORDER_THREADS, "followers": FOLLOWERS},
 )
 class LiveAccountActor(LiveAccount):
     """Mailbox of a `LiveAccount`."""
@@ -50,9 +54,21 @@ class LiveAccountActor(LiveAccount):
         return super().submit(requests)
 
     @ray.method(concurrency_group="orders")
+    def submit_timed(  # type: ignore[override]
+        self, requests: Sequence[OrderRequest]
+    ) -> tuple[list[OrderReport], tuple[Step, ...]]:
+        """Pass orders as `submit` does, and say when each step of their way began and ended."""
+        return super().submit_timed(requests)
+
+    @ray.method(concurrency_group="orders")
     def replace(self, request: OrderRequest) -> OrderReport:  # type: ignore[override]
         """Put an order in the place of the open one that it `replaces`; report on the new one."""
         return super().replace(request)
+
+    @ray.method(concurrency_group="followers")
+    def changes(self, after: int, wait_s: float = 0.0) -> Changes:  # type: ignore[override]
+        """Return changes of orders after a number, waiting for one."""
+        return super().changes(after, wait_s)
 
     def status(self) -> LiveStatus:
         """Say how the account is, and where."""

@@ -5,6 +5,7 @@ somebody killed it for good) by whoever calls `actors.live_account.start`. Eithe
 same ids until it is answered, so it is for calls alone that are safe to repeat: all of a live account's are.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +42,20 @@ class LiveHandle:
     def call(self, method: str, *arguments: object) -> Any:
         """Call a method of the account and return its answer; `AccountGoneError` where it does not come in time."""
         return self.begin(method, *arguments)()
+
+    async def ask(self, method: str, *arguments: object) -> Any:
+        """Call a method from an event loop, which goes on meanwhile."""
+        ref = self._sent(method, arguments)
+        if ref is not None:
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    return await ref
+            except (ActorUnavailableError, TimeoutError):
+                pass
+            except (ActorDiedError, ActorUnschedulableError):
+                self._actor = None
+        # It is away: a thread waits until it is back.
+        return await asyncio.to_thread(self._answer, None, method, arguments)
 
     def begin(self, method: str, *arguments: object) -> Callable[[], Any]:
         """Call a method and go on; what is returned waits for the answer."""

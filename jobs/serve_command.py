@@ -23,10 +23,19 @@ INFERENCE_HELP = help_text(
     'curl 127.0.0.1:8000/forecast -d \'{"model": "lstm", "target": [[1.0, 2.0, ...]], "levels": [0.1, 0.9]}\'',
 )
 
+GATEWAY_HELP = help_text(
+    "Open the gateway: Alpaca's trading API at /v2 and its stream at /stream, the platform's own API at /api/v1, "
+    "/health. The first start makes an admin and prints his key, once. It listens on this machine alone by default. "
+    "Ends at an interrupt; accounts that it has started go on.",
+    "nt-ray serve gateway",
+    "nt-ray serve gateway --port 9000 --set gateway.accounts=paper --set gateway.symbols=AAPL,MSFT",
+    "nt-ray serve gateway --set gateway.throughput=true --json",
+)
+
 Host: TypeAlias = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 Port: TypeAlias = Annotated[str | None, typer.Option(metavar="N", help="Port to listen on.")]
 
-serve_app = command_group("Doors of the platform over HTTP.", "nt-ray serve inference")
+serve_app = command_group("Doors of the platform over HTTP.", "nt-ray serve gateway", "nt-ray serve inference")
 
 
 @serve_app.command("inference", help=INFERENCE_HELP)
@@ -50,6 +59,39 @@ def inference(settings: "Settings", host: Host = None, port: Port = None, as_jso
             typer.echo(json.dumps({"url": address, "registry": settings.neural.registry}))
         else:
             typer.echo(f"Models of {settings.neural.registry} answer at {address}/v2 and {address}/forecast.")
+        ended.wait()
+        stop()
+
+
+@serve_app.command("gateway", help=GATEWAY_HELP)
+@by_file_and(host="gateway.host", port="gateway.port")
+def gateway(settings: "Settings", host: Host = None, port: Port = None, as_json: AsJson = False) -> None:
+    """Serve the gateway until interrupted."""
+    del host, port
+    from actors.environment import prepare, prepare_throughput
+
+    prepare(settings.ray.address)
+    if settings.gateway.throughput:
+        prepare_throughput()
+    from actors.cluster import connected
+    from deployments.gateway.serving import everywhere, start, stop
+    from deployments.inference.application import check_free
+    from nt_ray.access.gatekeeper import open_gatekeeper
+
+    check_free(settings.gateway.host, settings.gateway.port)
+    settings = everywhere(settings)
+    key = open_gatekeeper(settings.access).first_start()
+    ended = threading.Event()
+    ray = settings.ray
+    with connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb):
+        address = start(settings)
+        _on_signals(ended)
+        if as_json:
+            typer.echo(json.dumps({"url": address} | ({} if key is None else {"admin_key": key})))
+        else:
+            typer.echo(f"The gateway answers at {address}: /v2, /stream, /api/v1, /health, /openapi.json.")
+            if key is not None:
+                typer.echo(f"Key of the first admin, shown this once: {key}")
         ended.wait()
         stop()
 

@@ -23,19 +23,10 @@ from actors.environment import prepare
 from jobs.progress import counting
 from nt_ray.backtest.sweep.chunk import ChunkTotals, ChunkWork
 from nt_ray.backtest.sweep.engine import OnChunk, chunk_size, conduct, on_threads
-from nt_ray.backtest.sweep.measures import LESS_IS_BETTER
 from nt_ray.backtest.sweep.plan import SweepPlan
 from nt_ray.backtest.sweep.result import SweepResult, check_metric
 from nt_ray.backtest.sweep.store import SweepStore
-from nt_ray.strategies.loader import label
-
-WORKERS = 8
-"""Workers that the size of chunks is made for, whatever the cluster: the same sweep has the same chunks anywhere."""
-
-PAGE = "sweep.html"
-
-MOST_ON_PAGE = 20_000
-"""Combinations on a page."""
+from nt_ray.trader.sweeping import PAGE, WORKERS, finish_sweep, sweep_folder
 
 SHOWN = ("sharpe", "cagr", "max_drawdown", "trades", "turnover")
 FORMS = {
@@ -69,17 +60,14 @@ def run(plan: SweepPlan, options: SweepOptions, *, as_json: bool = False, progre
     check_metric(options.metric)
     plan.check_memory(options.memory_mb * 2**20)
     console = Console(stderr=as_json)
-    folder = options.runs / f"sweep-{label(plan.strategy.name)}-{plan.digest[:12]}"
+    folder = sweep_folder(options.runs, plan)
     size = chunk_size(plan, WORKERS, options.chunk)
     store = SweepStore.open(plan, size, folder, fresh=not options.resume)
     started = time.perf_counter()
     with counting(console, "sweeping", shown=progress) as on_chunk:
         runs = _runs(plan, store, options, on_chunk)
     seconds = time.perf_counter() - started
-    result = SweepResult(plan, runs)
-    summary = _summary(result, options, store.folder, seconds)
-    store.finish(runs, summary)
-    _write_page(result, options.metric, store.folder / PAGE)
+    result, summary = finish_sweep(plan, runs, store, options.metric, options.top, seconds)
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -107,47 +95,6 @@ def _runs(plan: SweepPlan, store: SweepStore, options: SweepOptions, on_chunk: O
 def _nothing(chunks: Iterable[ChunkWork]) -> Iterator[tuple[ChunkWork, ChunkTotals]]:
     """Run no chunk: all are finished."""
     yield from ()
-
-
-def _summary(result: SweepResult, options: SweepOptions, folder: Path, seconds: float) -> dict[str, Any]:
-    plan = result.plan
-    best = result.combinations(options.metric, options.top)
-    return {
-        **plan.facts(),
-        "digest": plan.digest,
-        "folder": str(folder),
-        "metric": options.metric,
-        "runs": result.runs.height,
-        "failed": result.failures.height,
-        "failures": result.failures.unique("combination", maintain_order=True)
-        .head(options.top)
-        .select("combination", "failure")
-        .to_dicts(),
-        "seconds": seconds,
-        "bars_per_second": result.runs.height * len(plan.panel) / seconds if seconds > 0 else None,
-        "best": best.to_dicts(),
-    }
-
-
-def _write_page(result: SweepResult, metric: str, path: Path) -> None:
-    """Draw heat maps and parallel coordinates; of a very large sweep every so manieth by rank, the best among them."""
-    from nt_ray.reports.sweep import write_sweep
-
-    plan = result.plan
-    # The page takes more for better.
-    by = "sharpe" if metric in LESS_IS_BETTER else metric
-    ranked = result.combinations(by)
-    names = [p.name for p in plan.strategy.parameters]
-    varied = [name for name in names if ranked[name].n_unique() > 1] or names[:1]
-    shown = ranked.gather_every(max(1, -(-ranked.height // MOST_ON_PAGE)))
-    title = f"{label(plan.strategy.name)}: sweep of {plan.combinations:,} combinations on {plan.panel.name}"
-    write_sweep(
-        shown.drop("runs", "failed", *(name for name in names if name not in varied)),
-        varied,
-        path,
-        title=title,
-        metric=by,
-    )
 
 
 def _show(console: Console, result: SweepResult, options: SweepOptions, summary: dict[str, Any]) -> None:

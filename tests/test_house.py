@@ -49,6 +49,11 @@ def is_broad(handler: ast.ExceptHandler) -> bool:
     return any(kind is None or (isinstance(kind, ast.Name) and kind.id in BROAD) for kind in kinds)
 
 
+def is_overload(node: ast.AST) -> bool:
+    """Tell a signature without a body, which the definition after it describes."""
+    return any(isinstance(d, ast.Name) and d.id == "overload" for d in getattr(node, "decorator_list", ()))
+
+
 def without_docstring(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if ast.get_docstring(tree) is None:
@@ -58,7 +63,7 @@ def without_docstring(path: Path) -> Iterator[str]:
         for node in ast.iter_child_nodes(pending.pop()):
             if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
-            if node.name.startswith("_"):
+            if node.name.startswith("_") or is_overload(node):
                 continue
             if ast.get_docstring(node) is None:
                 yield f"{place(path, node)} {node.name}"

@@ -1,1 +1,1 @@
-"""The gateway: every door of the platform behind one authentication, on Ray Serve."""
+"""The gateway: one door for people, their programs and other people's clients, before the accounts."""

@@ -9,6 +9,7 @@ counts as its /64 network, which is what one customer gets.
 import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any, Final
 
@@ -114,6 +115,7 @@ def blocked_addresses(store: AccessStore, pepper: bytes, clock: Callable[[], dat
     )
 
 
+@lru_cache(maxsize=4096)
 def origin(address: str) -> str:
     """What an address counts as: itself, or its network; what is none stays as it is."""
     try:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from nt_ray.config.sections import Section
 from nt_ray.config.values import Accepts, Names, Number, Text, Whole
 
-Origins = Annotated[Names, Accepts("addresses such as https://desk.example.com")]
+Origins = Annotated[Names, Accepts("schemes with hosts, without a path")]
 
 
 class Gateway(Section):
@@ -47,7 +47,6 @@ class Gateway(Section):
             scheme, found, host = origin.partition("://")
             if scheme not in ("http", "https") or not found or not host or "/" in host or "*" in host:
                 raise ValueError(
-                    f"gateway.origins holds {origin!r}, which is no origin. Give scheme and host, "
-                    "like https://desk.example.com."
+                    f"gateway.origins holds {origin!r}, which is no origin. Give scheme and host, without a path."
                 )
         return self

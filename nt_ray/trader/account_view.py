@@ -1,14 +1,16 @@
 """What can be read of an account; nothing here changes it."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from decimal import Decimal
 from typing import Final
 
+from nt_ray.market.bars import Instrument
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import Journal
 from nt_ray.trader.books import Books
 from nt_ray.trader.controls import Controls
 from nt_ray.trader.reports import AccountState, state_of
+from nt_ray.trading import events as e
 from nt_ray.trading.orders import Fill, Order, OrderStatus
 
 DOUBTFUL: Final = (OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
@@ -24,6 +26,8 @@ class AccountView:
     _controls: Controls
     _in_flight: set[str]
     _postponed: dict[str, None]
+    _unwritten: list[e.OrderEvent]
+    _new_books: Callable[[], Books]
 
     @property
     def in_flight(self) -> Set[str]:
@@ -55,6 +59,20 @@ class AccountView:
     def limits(self) -> RiskLimits:
         """Limits in force."""
         return self._controls.limits
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """What it may trade."""
+        return self._controls.instruments
+
+    def events(self) -> Iterator[e.Event]:
+        """All events that the books hold, oldest first: of the journal, and those written with the next ones."""
+        yield from (entry.event for entry in self._journal.read())
+        yield from self._unwritten
+
+    def empty_books(self) -> Books:
+        """Books as they are before the first event."""
+        return self._new_books()
 
     def state(self) -> AccountState:
         """Return the account as it stands."""

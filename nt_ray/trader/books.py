@@ -71,6 +71,8 @@ class Books:
         self.limit_changes: dict[str, e.LimitsChanged] = {}
         """By limit, the change that is in force."""
         self.denials: Counter[str] = Counter()
+        self.told: Callable[[e.Event], None] | None = None
+        """Is told of each event after it was folded in."""
         self._since_mark = 0
         self._resting: dict[Side, dict[str, dict[str, None]]] = {side: {} for side in Side}
         self._pending: dict[str, Order] = {}
@@ -190,6 +192,8 @@ class Books:
             self._reserve_money()
         if event.time > self.time:
             self.time = event.time
+        if self.told is not None:
+            self.told(event)
 
     def _initialized(self, event: e.OrderInitialized) -> None:
         if event.client_order_id in self.orders:

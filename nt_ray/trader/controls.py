@@ -41,7 +41,7 @@ class Controls:
         """Stand beside books; `commit` journals and folds events, `cancel` asks the venue to cancel an order."""
         self._books = books
         self._base = self.limits = limits
-        self._instruments = instruments
+        self.instruments = tuple(instruments)
         self._venue = venue
         self._commit = commit
         self._cancel = cancel
@@ -54,7 +54,7 @@ class Controls:
         limits = self._base.changed(changes) if changes else self._base
         if limits != self.limits:
             self.limits = limits
-            self.gate = RiskGate(limits, self._instruments, self._venue)
+            self.gate = RiskGate(limits, self.instruments, self._venue)
 
     def halt(self, scopes: Sequence[str], who: str, reason: str, now: datetime) -> list[OrderReport]:
         """Set kill switches, all in one decision, and cancel what works in their scopes."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from time import time_ns
 from typing import Any, Final, TypeVar
 
 from nt_ray.brokers.base import VenueDownError
@@ -28,10 +29,12 @@ from nt_ray.trader.health import Health, LiveStatus
 from nt_ray.trader.intake import Prepared, Unit
 from nt_ray.trader.lanes import Sender
 from nt_ray.trader.live_plan import LivePlan
+from nt_ray.trader.live_readings import LiveReadings
 from nt_ray.trader.news import Inquiry, refusals
 from nt_ray.trader.price import Price, marks_of, times_of
 from nt_ray.trader.reconciliation import Reconciliation
 from nt_ray.trader.reports import report
+from nt_ray.trader.steps import Step, steps_of
 from nt_ray.trader.watcher import Pace, Watcher
 from nt_ray.trading import events as e
 from nt_ray.trading.orders import Fill, Order, OrderRequest
@@ -49,7 +52,7 @@ _log = logging.getLogger(__name__)
 _Sent = tuple[Prepared, Sequence[e.OrderEvent]]
 
 
-class LiveAccount:
+class LiveAccount(LiveReadings):
     """An account for many threads, from its plan to `close`."""
 
     def __init__(
@@ -82,14 +85,27 @@ class LiveAccount:
 
     def submit(self, requests: Sequence[OrderRequest]) -> list[OrderReport]:
         """Pass orders through gate, journal and venue; one report for each, in order."""
+        return self._pass(requests, [])
+
+    def submit_timed(self, requests: Sequence[OrderRequest]) -> tuple[list[OrderReport], tuple[Step, ...]]:
+        """Pass orders as `submit` does, and say when each step of their way began and ended."""
+        instants: list[int] = []
+        reports = self._pass(requests, instants)
+        return reports, steps_of(instants)
+
+    def _pass(self, requests: Sequence[OrderRequest], instants: list[int]) -> list[OrderReport]:
         if not requests:
             return []
+        instants.append(time_ns())
         prepared = self._prepare.run(tuple(requests))
         outcomes: list[list[e.OrderEvent]] = [[] for _ in prepared.to_send]
+        instants.append(time_ns())
         try:
             self._sender.send(prepared.to_send, outcomes)
         finally:
+            instants.append(time_ns())
             reports = self._record.run((prepared, [event for told in outcomes for event in told]))
+        instants.append(time_ns())
         # What another caller sends at this moment under the same id is told once it is known.
         return reports if len(prepared.sent) == len(requests) else self._landed(prepared, reports)
 
@@ -252,6 +268,8 @@ class LiveAccount:
         """Stop watching, wait for orders in flight, close journal and venue."""
         self._watcher.stop()
         with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
             self._wait(lambda: not self._account.in_flight, "every order in flight")
             self._account.close()
         self._sender.close()

@@ -38,6 +38,8 @@ def write_run(folder: Path, record: RunRecord, settings: Settings, extra: dict[s
     """Write everything of a session that is not written while it goes on; return the summary."""
     write_table(record.trades, folder / files.TRADES, folder / files.TRADES_CSV)
     record.agents.write_parquet(folder / files.AGENTS)
+    graph = {"topology": record.topology, "edges": [list(edge) for edge in record.edges]}
+    (folder / files.GRAPH).write_text(json.dumps(graph), encoding="utf-8")
     return finish(folder, record, settings, extra)
 
 

@@ -6,12 +6,13 @@ import pytest
 from jobs.cli import main
 
 
-def test_a_port_in_use_is_told_before_anything_starts(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("door", ["inference", "gateway"])
+def test_a_port_in_use_is_told_before_anything_starts(door: str, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as room:
         room.bind(("127.0.0.1", 0))
         room.listen()
         port = room.getsockname()[1]
-        assert main(["serve", "inference", "--port", str(port), "--json"]) == 2
+        assert main(["serve", door, "--port", str(port), "--json"]) == 2
     told = json.loads(capsys.readouterr().out)["error"]
     assert told["code"] == "service"
     assert f"127.0.0.1:{port}" in told["message"]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs import sweep as job
 from nt_ray.backtest.practice import practice_panel
 from nt_ray.backtest.sweep import Grid, sweep
 from nt_ray.strategies.registry import find
+from nt_ray.trader import sweeping
 
 
 def figures_of(page: str) -> dict:
@@ -20,7 +20,7 @@ def figures_of(page: str) -> dict:
 def test_the_page_of_a_sweep_draws_what_was_varied(tmp_path: Path, metric: str) -> None:
     grid = Grid({"fast": [5, 10, 15], "slow": [20, 30, 40]})
     result = sweep(practice_panel(2, 200), find("sma_cross"), grid)
-    job._write_page(result, metric, tmp_path / "sweep.html")
+    sweeping.write_page(result, metric, tmp_path / "sweep.html")
     page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
     # Turnover is better the less there is of it, and no colour for more.
     by = "sharpe" if metric == "turnover" else metric
@@ -34,9 +34,9 @@ def test_the_page_of_a_sweep_draws_what_was_varied(tmp_path: Path, metric: str) 
 
 
 def test_of_a_very_large_sweep_the_page_keeps_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "MOST_ON_PAGE", 4)
+    monkeypatch.setattr(sweeping, "MOST_ON_PAGE", 4)
     result = sweep(practice_panel(1, 150), find("sma_cross"), Grid({"fast": list(range(2, 13)), "slow": [20]}))
-    job._write_page(result, "sharpe", tmp_path / "sweep.html")
+    sweeping.write_page(result, "sharpe", tmp_path / "sweep.html")
     page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
     assert "4 candidates" in page
     drawn = figures_of(page)["along"]["data"][0]

@@ -11,9 +11,10 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from nt_ray.brokers.alpaca.shapes import text
 from nt_ray.brokers.alpaca.simulator.model import ZERO, Order, Quote, Session, State
 from nt_ray.brokers.alpaca.simulator.money import book
-from nt_ray.brokers.alpaca.simulator.render import asset_id, text, update_json
+from nt_ray.brokers.alpaca.simulator.render import asset_id, update_json
 from nt_ray.brokers.alpaca.wire import stamp
 
 _SMALLEST: Final = Decimal("1e-9")

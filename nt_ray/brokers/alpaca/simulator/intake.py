@@ -4,15 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from nt_ray.brokers.alpaca.shapes import FORBIDDEN, INVALID, UNPROCESSABLE, text
 from nt_ray.brokers.alpaca.simulator.model import ZERO, Order, Position, State
 from nt_ray.brokers.alpaca.simulator.money import buying_power, cost, held_for_orders
-from nt_ray.brokers.alpaca.simulator.render import text
 from nt_ray.brokers.alpaca.wire import Json
-
-INVALID: Final = 40010001
-UNPROCESSABLE: Final = 42210000
-FORBIDDEN: Final = 40310000
-NOT_FOUND: Final = 40410000
 
 _LONGEST_ID: Final = 128
 _MOST_DECIMALS: Final = 9

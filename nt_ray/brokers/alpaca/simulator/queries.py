@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from nt_ray.brokers.alpaca.shapes import NOT_FOUND
 from nt_ray.brokers.alpaca.simulator import render
-from nt_ray.brokers.alpaca.simulator.intake import NOT_FOUND, Refusal, invalid
+from nt_ray.brokers.alpaca.simulator.intake import Refusal, invalid
 from nt_ray.brokers.alpaca.simulator.model import Order, Quote, State
 from nt_ray.brokers.alpaca.wire import Json, stamp
 

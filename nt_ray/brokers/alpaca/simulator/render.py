@@ -1,68 +1,73 @@
 """The venue's JSON: orders, account, positions, clock and messages of the stream, as the documentation shows them."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from nt_ray.brokers.alpaca.shapes import (
+    asset_shape,
+    calendar_day,
+    clock_shape,
+    order_shape,
+    position_shape,
+    text,
+    update_shape,
+)
 from nt_ray.brokers.alpaca.simulator.model import ZERO, Listing, Order, Session, State
 from nt_ray.brokers.alpaca.simulator.money import buying_power, equity, market_value
-from nt_ray.brokers.alpaca.wire import Json, plain, stamp
+from nt_ray.brokers.alpaca.wire import Json
 
 _ASSETS: Final = UUID("b0b6dd9d-8b9b-48a9-ba46-b9d54906e415")
-_TIMES: Final = ("filled_at", "expired_at", "canceled_at", "failed_at", "replaced_at")
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _OPENS: Final = (9, 30)
 _CLOSES: Final = (16, 0)
 _SATURDAY: Final = 5
 
 
-def text(value: Decimal | None) -> str | None:
-    """Write a number as the venue does: a string without superfluous zeros, or null."""
-    return None if value is None else plain(value.normalize() if value else ZERO)
-
-
 def order_json(state: State, order: Order, *, nested: bool = False) -> Json:
     """Write an order, with its legs where `nested`."""
     legs = [order_json(state, leg) for leg in state.legs(order.id)] if nested else []
     average = order.filled_value / order.filled if order.filled else None
-    return {
-        "id": order.id,
-        "client_order_id": order.client_order_id,
-        "created_at": stamp(order.created_at),
-        "updated_at": stamp(state.now),
-        "submitted_at": stamp(order.created_at),
-        **{name: stamp(order.times[name]) if name in order.times else None for name in _TIMES},
-        "replaced_by": order.replaced_by or None,
-        "replaces": order.replaces or None,
-        "asset_id": asset_id(order.symbol),
-        "symbol": order.symbol,
-        "asset_class": "us_equity",
-        "notional": text(order.notional),
-        "qty": None if order.notional is not None else text(order.qty),
-        "filled_qty": text(order.filled),
-        "filled_avg_price": text(None if average is None else round(average, 6)),
-        "order_class": order.order_class,
-        "order_type": order.type,
-        "type": order.type,
-        "side": order.side,
-        "time_in_force": order.time_in_force,
-        "limit_price": text(order.limit_price),
-        "stop_price": text(order.stop_price),
-        "status": order.status,
-        "extended_hours": order.extended_hours,
-        "legs": legs or None,
-        "trail_percent": text(order.trail_percent),
-        "trail_price": text(order.trail_price),
-        "hwm": text(order.best),
-    }
+    return order_shape(
+        ids={
+            "id": order.id,
+            "client_order_id": order.client_order_id,
+            "asset_id": asset_id(order.symbol),
+            "replaces": order.replaces,
+            "replaced_by": order.replaced_by,
+        },
+        terms={
+            "symbol": order.symbol,
+            "asset_class": "us_equity",
+            "order_class": order.order_class,
+            "type": order.type,
+            "side": order.side,
+            "time_in_force": order.time_in_force,
+            "status": order.status,
+        },
+        numbers={
+            "notional": order.notional,
+            "qty": None if order.notional is not None else order.qty,
+            "filled_qty": order.filled,
+            "filled_avg_price": None if average is None else round(average, 6),
+            "limit_price": order.limit_price,
+            "stop_price": order.stop_price,
+            "trail_percent": order.trail_percent,
+            "trail_price": order.trail_price,
+            "hwm": order.best,
+        },
+        created_at=order.created_at,
+        updated_at=state.now,
+        times=order.times,
+        extended_hours=order.extended_hours,
+        legs=legs,
+    )
 
 
 def update_json(state: State, event: str, order: Order, **execution: str) -> Json:
     """Write a message of the stream."""
-    data = {"event": event, "timestamp": stamp(state.now), "order": order_json(state, order), **execution}
-    return {"stream": "trade_updates", "data": data}
+    return update_shape(event, state.now, order_json(state, order), execution)
 
 
 def asset_id(symbol: str) -> str:
@@ -72,20 +77,16 @@ def asset_id(symbol: str) -> str:
 
 def asset_json(listing: Listing) -> Json:
     """Write an asset."""
-    return {
-        "id": asset_id(listing.symbol),
-        "class": "us_equity",
-        "exchange": "NASDAQ",
-        "symbol": listing.symbol,
-        "name": f"{listing.symbol} Common Stock",
-        "status": "active",
-        "tradable": listing.tradable,
-        "marginable": True,
-        "shortable": listing.shortable,
-        "easy_to_borrow": listing.shortable,
-        "fractionable": listing.fractionable,
-        "attributes": [],
-    }
+    return asset_shape(
+        asset_id=asset_id(listing.symbol),
+        symbol=listing.symbol,
+        asset_class="us_equity",
+        exchange="NASDAQ",
+        name=f"{listing.symbol} Common Stock",
+        tradable=listing.tradable,
+        shortable=listing.shortable,
+        fractionable=listing.fractionable,
+    )
 
 
 def account_json(state: State) -> Json:
@@ -122,39 +123,24 @@ def account_json(state: State) -> Json:
 
 def position_json(state: State, symbol: str) -> Json:
     """Write a position."""
-    position = state.positions[symbol]
-    price = state.quotes[symbol].last
-    value, cost = position.quantity * price, position.quantity * position.average
-    return {
-        "asset_id": asset_id(symbol),
-        "symbol": symbol,
-        "exchange": "NASDAQ",
-        "asset_class": "us_equity",
-        "asset_marginable": True,
-        "avg_entry_price": text(round(position.average, 6)),
-        "qty": text(position.quantity),
-        "qty_available": text(position.quantity),
-        "side": "long" if position.quantity > 0 else "short",
-        "market_value": text(value),
-        "cost_basis": text(round(cost, 6)),
-        "unrealized_pl": text(round(value - cost, 6)),
-        "unrealized_plpc": text(round((value - cost) / abs(cost), 6)) if cost else "0",
-        "current_price": text(price),
-        "lastday_price": text(price),
-        "change_today": "0",
-    }
+    position, price = state.positions[symbol], state.quotes[symbol].last
+    return position_shape(
+        asset_id=asset_id(symbol),
+        symbol=symbol,
+        exchange="NASDAQ",
+        asset_class="us_equity",
+        quantity=position.quantity,
+        available=position.quantity,
+        cost=position.quantity * position.average,
+        price=price,
+        last_day=price,
+    )
 
 
 def clock_json(state: State) -> Json:
     """Write the clock, as New York reads it; the session is open or closed as it was switched."""
     local = state.now.astimezone(_NEW_YORK)
-    opens, closes = _next(local, _OPENS), _next(local, _CLOSES)
-    return {
-        "timestamp": local.isoformat(),
-        "is_open": state.session is Session.OPEN,
-        "next_open": opens.isoformat(),
-        "next_close": closes.isoformat(),
-    }
+    return clock_shape(local, state.session is Session.OPEN, _next(local, _OPENS), _next(local, _CLOSES))
 
 
 def _next(local: datetime, at: tuple[int, int]) -> datetime:
@@ -167,5 +153,4 @@ def _next(local: datetime, at: tuple[int, int]) -> datetime:
 def calendar_json(first: datetime, last: datetime) -> list[Json]:
     """Write the calendar: every weekday is a full trading day."""
     days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    times = {"open": "09:30", "close": "16:00", "session_open": "0400", "session_close": "2000"}
-    return [{"date": day.date().isoformat(), **times} for day in days if day.weekday() < _SATURDAY]
+    return [calendar_day(day.date(), "09:30", "16:00") for day in days if day.weekday() < _SATURDAY]

@@ -10,15 +10,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from nt_ray.brokers.alpaca.shapes import NOT_FOUND, UNPROCESSABLE
 from nt_ray.brokers.alpaca.simulator import engine, queries
-from nt_ray.brokers.alpaca.simulator.intake import (
-    NOT_FOUND,
-    UNPROCESSABLE,
-    Refusal,
-    invalid,
-    order_from,
-    replacement_of,
-)
+from nt_ray.brokers.alpaca.simulator.intake import Refusal, invalid, order_from, replacement_of
 from nt_ray.brokers.alpaca.simulator.model import Listing, Order, Quote, Session, State
 from nt_ray.brokers.alpaca.simulator.render import asset_id, order_json
 from nt_ray.brokers.alpaca.wire import Json

@@ -1,0 +1,1 @@
+"""What the routes may ask of the platform: one Protocol a concern, answered by Ray actors."""

@@ -1,0 +1,108 @@
+"""`/dashboard/run`: the newest finished run of a swarm: equity beside its benchmark, and the graph of its agents."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import polars as pl
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from deployments.gateway.platform.accounts import plain
+from deployments.gateway.platform.replies import Body, problems, replied
+from deployments.gateway.problems import NotFoundError
+from deployments.gateway.security import needs
+from nt_ray.access.roles import Principal, Scope
+from nt_ray.reports.graph import positions
+from nt_ray.trader import files
+
+MOST_POINTS: Final = 800
+MOST_AGENTS: Final = 500
+MOST_EDGES: Final = 2000
+
+
+class AgentView(Body):
+    """An agent, where it stands in the plane, how much it was listened to and what it earned by itself."""
+
+    agent: int
+    name: str
+    strategy: str
+    x: float
+    y: float
+    weight: float | None = Field(description="Mean confidence of its opinions.")
+    contribution: float | None = Field(description="Return of its own paper account.")
+
+
+class RunBoard(Body):
+    """A finished run; `edges` join agents between which messages passed."""
+
+    run: str
+    name: str
+    topology: str
+    benchmark_name: str
+    times: list[str]
+    equity: list[float]
+    benchmark: list[float]
+    agents: list[AgentView]
+    edges: list[tuple[int, int]]
+
+
+def router(runs: Path) -> APIRouter:
+    """Build the routes; `runs` is the folder of runs."""
+    routes = APIRouter(prefix="/dashboard", tags=["dashboard"])
+
+    @routes.get("/run", response_model=RunBoard, responses=problems(404), summary="Watch the newest run of a swarm")
+    async def newest(request: Request, _: Annotated[Principal, needs(Scope.RUNS_READ)]) -> Response:
+        return replied(request, await asyncio.to_thread(_read, runs))
+
+    return routes
+
+
+def _read(runs: Path) -> RunBoard:
+    folder = _newest(runs)
+    try:
+        summary = json.loads((folder / files.SUMMARY).read_text(encoding="utf-8"))
+        graph = json.loads((folder / files.GRAPH).read_text(encoding="utf-8"))
+        agents = pl.read_parquet(folder / files.AGENTS).head(MOST_AGENTS)
+        curve = pl.read_parquet(folder / files.EQUITY, columns=["time", "equity", "benchmark"])
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise NotFoundError(f"The run {folder.name} cannot be read. Run again.") from error
+    step = -(-curve.height // MOST_POINTS) or 1
+    thin = curve.reverse().gather_every(step).reverse()
+    known = {int(agent) for agent in agents["agent"]}
+    edges = [(int(a), int(b)) for a, b in graph["edges"] if a in known and b in known][:MOST_EDGES]
+    places = positions(graph["topology"], sorted(known), edges)
+    return RunBoard(
+        run=folder.name,
+        name=str(summary["name"]),
+        topology=str(graph["topology"]),
+        benchmark_name=str(summary["benchmark"]["name"]),
+        times=[time.isoformat() for time in thin["time"].dt.cast_time_unit("us")],
+        equity=thin["equity"].to_list(),
+        benchmark=thin["benchmark"].to_list(),
+        agents=[_agent(row, places[int(row["agent"])]) for row in agents.iter_rows(named=True)],
+        edges=edges,
+    )
+
+
+def _agent(row: dict[str, Any], place: tuple[float, float]) -> AgentView:
+    return AgentView(
+        agent=int(row["agent"]),
+        name=str(row["name"]),
+        strategy=str(row["strategy"]),
+        x=round(place[0], 4),
+        y=round(place[1], 4),
+        weight=plain(row["mean_weight"]),
+        contribution=plain(row["contribution"]),
+    )
+
+
+def _newest(runs: Path) -> Path:
+    """Newest folder of a swarm's run, by when its summary was written."""
+    found = [path.parent for path in runs.glob(f"*/{files.GRAPH}") if (path.parent / files.SUMMARY).is_file()]
+    found = [folder for folder in found if not folder.is_symlink()]
+    if not found:
+        raise NotFoundError("No swarm has finished a run yet. Start one with nt-ray run.")
+    return max(found, key=lambda folder: (folder / files.SUMMARY).stat().st_mtime_ns)

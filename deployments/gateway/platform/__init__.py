@@ -1,0 +1,1 @@
+"""The platform's own API under `/api/v1`: one router a resource."""

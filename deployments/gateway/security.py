@@ -1,0 +1,78 @@
+"""Who asks, and whether he may: what a route declares, and the one account that is meant.
+
+`middleware.identity` has found out who it is; a route that declares nothing is open to nobody but those it names as
+public in `PUBLIC`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, TypeAlias
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from deployments.gateway.problems import GatewayError
+from nt_ray.access.roles import Principal, Scope, UnauthenticatedError
+
+ACCOUNT_HEADER: Final = "nt-account"
+"""Header that names the account, for somebody who has several."""
+
+
+class AccountError(GatewayError):
+    """It is not clear which account is meant."""
+
+    code = "account_unclear"
+    status = 403
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"This credential stands for {found}. Use a key for one account, or name it in the header NT-Account."
+        )
+
+
+def principal_of(connection: HTTPConnection) -> Principal:
+    """Who asks; `UnauthenticatedError` where that was not shown."""
+    found: Principal | None = connection.scope.get("state", {}).get("principal")
+    if found is None:
+        raise UnauthenticatedError("The request shows no credential. Send a bearer token or an API key.")
+    return found
+
+
+def needs(*scopes: Scope) -> Any:
+    """Dependency of a route: lets those pass who have all scopes, and gives who they are."""
+
+    async def check(connection: HTTPConnection) -> Principal:
+        principal = principal_of(connection)
+        for scope in scopes:
+            principal.require(scope)
+        return principal
+
+    check.scopes = frozenset(scopes)  # type: ignore[attr-defined]
+    return Depends(check)
+
+
+def account_of(principal: Principal, connection: HTTPConnection, scope: Scope) -> str:
+    """Name the account that a request is about, where its sender may do this there."""
+    named = connection.headers.get(ACCOUNT_HEADER)
+    own = principal.accounts
+    if named is None:
+        if own is None or len(own) != 1:
+            raise AccountError("all accounts" if own is None else f"{len(own)} accounts")
+        (named,) = own
+    principal.require(scope, named)
+    return named
+
+
+def account_with(scope: Scope) -> Callable[[HTTPConnection], Awaitable[str]]:
+    """Dependency: the account that a request is about, for who may do this there."""
+
+    async def check(connection: HTTPConnection) -> str:
+        principal = principal_of(connection)
+        principal.require(scope)
+        return account_of(principal, connection, scope)
+
+    check.scopes = frozenset({scope})  # type: ignore[attr-defined]
+    return check
+
+
+ReadAccount: TypeAlias = Annotated[str, Depends(account_with(Scope.TRADING_READ))]
+WriteAccount: TypeAlias = Annotated[str, Depends(account_with(Scope.TRADING_WRITE))]

@@ -1,0 +1,1 @@
+"""The stream of the platform over WebSockets."""

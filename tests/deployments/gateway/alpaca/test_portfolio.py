@@ -1,0 +1,75 @@
+"""The history of equity, by hand: spans, hours, profit and loss without what was paid in."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from deployments.gateway.alpaca.portfolio import Span, written
+from deployments.gateway.alpaca.refusals import InvalidError
+from nt_ray.trader.live_readings import EquityCurve
+
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def curve(
+    *samples: tuple[datetime, int], before: int | None = None, paid: tuple[tuple[datetime, int], ...] = ()
+) -> EquityCurve:
+    def exact(pairs: object) -> tuple[tuple[datetime, Decimal], ...]:
+        return tuple((time, Decimal(value)) for time, value in pairs)  # type: ignore[attr-defined]
+
+    return EquityCurve(exact(samples), None if before is None else Decimal(before), exact(paid))
+
+
+@pytest.mark.parametrize(
+    ("period", "timeframe"),
+    [("1D", "1Min"), ("6D", "1Min"), ("1W", "15Min"), ("29D", "15Min"), ("1M", "1D"), ("1A", "1D")],
+)
+def test_the_timeframe_follows_the_length(period: str, timeframe: str) -> None:
+    assert Span.of(period, None, None, MONDAY).timeframe == timeframe
+    assert Span.of(period, "1H", None, MONDAY).timeframe == "1H"
+    assert Span.of(None, None, None, MONDAY).start == MONDAY - timedelta(days=30)
+
+
+def test_a_period_and_a_start_exclude_each_other_and_time_runs_forward() -> None:
+    with pytest.raises(InvalidError):
+        Span.of("1M", None, MONDAY, MONDAY)
+    with pytest.raises(InvalidError):
+        Span.of(None, None, MONDAY + timedelta(1), MONDAY)
+
+
+def test_a_deposit_is_no_profit() -> None:
+    days = [MONDAY + timedelta(days=n) for n in range(3)]
+    noon = MONDAY + timedelta(days=1, hours=12)
+    found = written(
+        curve((days[0], 1010), (days[1], 1520), (days[2], 1490), before=1000, paid=((noon, 500),)),
+        Span(MONDAY, days[2], "1D"), "market_hours", resets=True,
+    )  # fmt: skip
+    assert (found["base_value"], found["profit_loss"]) == (1000.0, [10.0, 20.0, -10.0])
+    assert found["profit_loss_pct"] == [0.01, 0.02, -0.01]
+    assert found["timestamp"][0] == int(MONDAY.timestamp())
+
+
+def test_an_account_that_begins_within_the_span_has_its_first_value_as_base() -> None:
+    opened = MONDAY + timedelta(hours=10)
+    found = written(
+        curve((MONDAY, 1000), (MONDAY + timedelta(days=1), 1100), paid=((opened, 1000),)),
+        Span(MONDAY, MONDAY, "1D"), "market_hours", resets=False,
+    )  # fmt: skip
+    assert (found["base_value"], found["profit_loss"]) == (1000.0, [0.0, 100.0])
+
+
+def test_intraday_values_are_grouped_kept_to_the_session_and_count_from_the_day_before() -> None:
+    opens = MONDAY + timedelta(hours=14, minutes=30)
+    samples = [
+        (opens - timedelta(hours=1), 990), (opens, 1001), (opens + timedelta(minutes=4), 1002),
+        (opens + timedelta(minutes=5), 1003), (opens + timedelta(days=1), 1010),
+    ]  # fmt: skip
+    span = Span(MONDAY, MONDAY + timedelta(days=2), "5Min")
+    found = written(curve(*samples, before=1000), span, "market_hours", resets=True)
+    assert found["equity"] == [1002.0, 1003.0, 1010.0]
+    assert found["profit_loss"] == [2.0, 3.0, 7.0]
+    assert written(curve(*samples, before=1000), span, "market_hours", resets=False)["profit_loss"] == [2.0, 3.0, 10.0]
+    assert written(curve(*samples, before=1000), span, "extended_hours", resets=True)["equity"][0] == 990.0
+    assert len(written(curve(*samples, before=1000), span, "continuous", resets=True)["equity"]) == 4
+    assert written(curve(), span, "continuous", resets=True)["base_value"] is None

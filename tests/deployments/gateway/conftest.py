@@ -1,0 +1,184 @@
+"""A gateway on loopback before a live account in this process, at the simulator of Alpaca."""
+
+import asyncio
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from deployments.gateway.application import Guards, application
+from deployments.gateway.backend.accounts import AccountDoor
+from nt_ray.access.audit import AuditLog, open_audit
+from nt_ray.access.gatekeeper import Gatekeeper, open_gatekeeper, utc_now
+from nt_ray.access.limits import open_limits
+from nt_ray.access.roles import Role
+from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
+from nt_ray.config import Settings, load_settings
+from nt_ray.errors import ServiceError
+from nt_ray.trader.live_account import LiveAccount
+from nt_ray.trader.live_plan import LivePlan, SettingsPlan
+from nt_ray.trader.watcher import Pace
+
+with warnings.catch_warnings():
+    # What Alpaca's client imports is deprecated, and says so.
+    warnings.simplefilter("ignore")
+    import alpaca.trading  # noqa: F401
+
+PACE = Pace(sync_s=0.5, hear_s=0.01)
+
+
+class LocalAccounts:
+    """Live accounts of this process."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, LiveAccount] = {}
+        self.pool = ThreadPoolExecutor(64)
+
+    async def names(self) -> list[str]:
+        return sorted(self.live)
+
+    def account(self, name: str) -> AccountDoor:
+        async def call(method: str, *arguments: object) -> Any:
+            if name not in self.live:
+                raise ServiceError(f"{name} does not run. Start it.")
+            work = partial(getattr(self.live[name], method), *arguments)
+            return await asyncio.get_running_loop().run_in_executor(self.pool, work)
+
+        return AccountDoor(name, call)
+
+
+@dataclass
+class Backend:
+    accounts: LocalAccounts = field(default_factory=LocalAccounts)
+
+
+@dataclass
+class Desk:
+    """A running gateway; `key` and `secret` are those of the account `paper`."""
+
+    url: str
+    backend: Backend
+    gatekeeper: Gatekeeper
+    audit: AuditLog
+    settings: Settings
+    key: str = ""
+    secret: str = ""
+
+    def new_key(self, role: Role = Role.USER, accounts: frozenset[str] | None = None, **more: Any) -> tuple[str, str]:
+        """Make a user with a key; give its id and its secret."""
+        name = f"user-{len(self.gatekeeper.users.all())}"
+        self.gatekeeper.users.add(name, role)
+        made = self.gatekeeper.keys.add(name, label="test", accounts=accounts, **more)
+        return made.key.id, made.secret
+
+    def headers(self, pair: tuple[str, str] | None = None) -> dict[str, str]:
+        key, secret = pair or (self.key, self.secret)
+        return {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
+
+    def client(self, pair: tuple[str, str] | None = None, **more: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers=self.headers(pair) | more.pop("headers", {}), **more)
+
+
+class Server(uvicorn.Server):
+    """Serves in a thread."""
+
+    def install_signal_handlers(self) -> None:
+        pass
+
+
+def serve(app: Any, stack: ExitStack) -> str:
+    room = stack.enter_context(socket.socket())
+    room.bind(("127.0.0.1", 0))
+    server = Server(uvicorn.Config(app, log_level="error", ws="websockets-sansio", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([room])), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+
+    def end() -> None:
+        server.should_exit = True
+        thread.join(10)
+
+    stack.callback(end)
+    return f"http://127.0.0.1:{room.getsockname()[1]}"
+
+
+Open = Callable[..., Desk]
+
+
+@contextmanager
+def opening(folder: Path) -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def opened(*plans: LivePlan, complete: Callable[..., None] | None = None, **changes: Any) -> Desk:
+            values = {"access.folder": str(folder / "access"), "access.password_memory_mb": "1"}
+            values |= {"access.per_minute": "1000000", "access.address_per_minute": "1000000"}
+            values |= {key.replace("__", "."): str(value) for key, value in changes.items()}
+            settings = load_settings(None, values, environ={})
+            backend = Backend()
+            stack.callback(backend.accounts.pool.shutdown)
+            for plan in plans:
+                live = backend.accounts.live[plan.name] = LiveAccount(plan, PACE)
+                stack.callback(live.close)
+            gatekeeper = open_gatekeeper(settings.access)
+            audit = open_audit(settings.access, utc_now)
+            guards = Guards(gatekeeper, open_limits(settings.access), audit)
+            app = application(settings, backend, guards)
+            if complete is not None:
+                complete(app, settings, backend, guards)
+            desk = Desk(serve(app, stack), backend, gatekeeper, audit, settings)
+            desk.key, desk.secret = desk.new_key(accounts=frozenset({"paper"}))
+            return desk
+
+        yield opened
+
+
+def plan_at(simulator: AlpacaSimulator, folder: Path) -> SettingsPlan:
+    table = {"kind": "alpaca", "url": simulator.url, "data_url": simulator.url}
+    table |= {"key": "PKSIMULATED", "secret": "simulated-secret"}
+    values = {f"brokers.paper.{key}": value for key, value in table.items()}
+    settings = load_settings(None, {"brokers.enabled": "paper", "state": str(folder), **values}, environ={})
+    return SettingsPlan(settings, "paper", ("AAPL", "MSFT"))
+
+
+@pytest.fixture
+def open_desk(tmp_path: Path) -> Iterator[Open]:
+    """Open a gateway before the accounts of plans; settings by their keys."""
+    with opening(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def simulator() -> Iterator[AlpacaSimulator]:
+    with AlpacaSimulator(requests_per_minute=100_000) as running:
+        yield running
+
+
+@pytest.fixture
+def plan(simulator: AlpacaSimulator, tmp_path: Path) -> SettingsPlan:
+    """An account named paper at the simulator of Alpaca."""
+    return plan_at(simulator, tmp_path)
+
+
+@pytest.fixture
+def desk(open_desk: Open, plan: SettingsPlan) -> Desk:
+    return open_desk(plan)
+
+
+@pytest.fixture(scope="module")
+def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A gateway for all tests of a module, none of which leaves an order behind."""
+    folder = tmp_path_factory.mktemp("gateway")
+    with AlpacaSimulator(requests_per_minute=100_000) as running, opening(folder) as opened:
+        yield opened(plan_at(running, folder))

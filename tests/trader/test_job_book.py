@@ -1,0 +1,190 @@
+"""The book of jobs: states, attempts, the log, keys of requests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nt_ray.trader.jobs.answers import Answer
+from nt_ray.trader.jobs.book import MOST_ATTEMPTS, MOST_QUEUED, JobBook
+from nt_ray.trader.jobs.job import ENDED, KeyBusyError, KeyConflictError, NoJobError, State, TooManyJobsError
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[JobBook]:
+    opened = JobBook(tmp_path / "jobs.sqlite")
+    yield opened
+    opened.close()
+
+
+def kinds(book: JobBook, job: str) -> list[str]:
+    return [event.kind for event in book.events(job=job)]
+
+
+def test_a_job_goes_from_the_queue_to_its_result_and_the_log_tells_each_step(book: JobBook) -> None:
+    job = book.submit("backtest", {"strategy": "momentum"}, "ann").id
+    assert book.find(job).state is State.QUEUED
+    assert book.waiting() == [job]
+    attempt = book.begin(job)
+    assert attempt == 1
+    assert book.progress(job, attempt, 5, 10)
+    assert book.succeed(job, attempt, {"sharpe": 1.5})
+    found = book.find(job)
+    assert (found.state, found.owner, found.done, found.total) == (State.SUCCEEDED, "ann", 5, 10)
+    assert found.result == {"sharpe": 1.5}
+    assert found.spec == {"strategy": "momentum"}
+    assert kinds(book, job) == ["queued", "running", "progress", "succeeded"]
+
+
+def test_a_job_that_waits_is_cancelled_at_once_and_one_that_runs_is_asked(book: JobBook) -> None:
+    waits, runs = book.submit("sweep", {}, "ann").id, book.submit("sweep", {}, "ann").id
+    assert book.cancel(waits).state is State.CANCELLED
+    assert book.begin(waits) == 0
+    attempt = book.begin(runs)
+    assert book.cancel(runs).state is State.RUNNING
+    assert not book.progress(runs, attempt, 1, 2)
+    assert book.stopped(runs, attempt)
+    assert book.cancel(runs).state is State.CANCELLED
+    assert kinds(book, runs) == ["queued", "running", "cancelled"]
+
+
+def test_the_log_takes_each_percent_once(book: JobBook) -> None:
+    job = book.submit("sweep", {}, "ann").id
+    attempt = book.begin(job)
+    for done in range(1, 10_001):
+        book.progress(job, attempt, done, 10_000)
+    assert kinds(book, job).count("progress") == 101
+    assert book.find(job).done == 10_000
+
+
+def test_jobs_under_way_wait_again_after_a_crash_until_they_were_begun_too_often(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    book = JobBook(path)
+    job, asked = book.submit("train", {}, "ann").id, book.submit("train", {}, "ann").id
+    book.begin(asked)
+    book.cancel(asked)
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        assert book.begin(job) == attempt
+        book.close()
+        book = JobBook(path)
+        assert book.recover() == ([job] if attempt < MOST_ATTEMPTS else [])
+        assert not book.succeed(job, attempt, {}), "an attempt from before the crash may not end the job"
+    failed = book.find(job)
+    assert failed.state is State.FAILED
+    assert failed.error is not None
+    assert failed.error["code"] == "interrupted"
+    assert book.find(asked).state is State.CANCELLED
+    book.close()
+
+
+def test_pages_go_from_the_newest_to_the_oldest_without_a_gap(book: JobBook) -> None:
+    jobs = [book.submit("sweep" if i % 3 else "backtest", {}, "ann").id for i in range(10)]
+    seen: list[str] = []
+    before = None
+    while page := book.page(before=before, limit=3):
+        seen += [job.id for job in page]
+        before = page[-1].number
+    assert seen == jobs[::-1]
+    assert [job.id for job in book.page(kind="backtest")] == jobs[::-3]
+    book.cancel(jobs[4])
+    assert [job.id for job in book.page(state=State.CANCELLED)] == [jobs[4]]
+
+
+def test_a_full_queue_takes_no_more(book: JobBook) -> None:
+    for _ in range(MOST_QUEUED):
+        book.submit("sweep", {}, "ann")
+    with pytest.raises(TooManyJobsError, match=str(MOST_QUEUED)):
+        book.submit("sweep", {}, "ann")
+
+
+def test_an_unknown_job_is_named(book: JobBook) -> None:
+    with pytest.raises(NoJobError, match="no-such-job"):
+        book.find("no-such-job")
+
+
+def test_a_result_that_is_no_json_ends_nothing(book: JobBook) -> None:
+    job = book.submit("sweep", {}, "ann").id
+    attempt = book.begin(job)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        book.succeed(job, attempt, {"sharpe": float("nan")})
+    assert book.find(job).state is State.RUNNING
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("sbcpwfikr")), max_size=40))
+def test_whatever_happens_a_job_that_has_ended_never_changes_and_the_log_has_no_gap(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str]]
+) -> None:
+    book = JobBook(tmp_path_factory.mktemp("book") / "jobs.sqlite")
+    try:
+        jobs = [book.submit("sweep", {}, "ann").id for _ in range(3)]
+        ended: dict[str, State] = {}
+        for index, step in steps:
+            job = jobs[index]
+            attempt = book.find(job).attempt
+            match step:
+                case "b":
+                    book.begin(job)
+                case "c":
+                    book.cancel(job)
+                case "p":
+                    book.progress(job, attempt, 1, 2)
+                case "s":
+                    book.succeed(job, attempt, {})
+                case "w":
+                    book.succeed(job, attempt - 1, {"of": "an attempt before"})
+                case "f":
+                    book.fail(job, attempt, "x", "It failed.")
+                case "i":
+                    book.interrupt(job, attempt, "its process died")
+                case "k":
+                    book.stopped(job, attempt)
+                case "r":
+                    book.recover()
+            for known in jobs:
+                state = book.find(known).state
+                assert ended.get(known, state) is state
+                if state in ENDED:
+                    ended[known] = state
+        assert all(book.find(job).result in (None, {}) for job in jobs)
+        events = book.events()
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        for job in jobs:
+            told = [e.kind for e in events if e.job == job and e.kind in {state.value for state in State}]
+            assert told[-1] == book.find(job).state
+            assert sum(kind in {state.value for state in ENDED} for kind in told) == (job in ended)
+    finally:
+        book.close()
+
+
+def test_the_same_request_under_a_key_has_the_same_answer_and_another_none(book: JobBook) -> None:
+    answers = book.answers
+    assert answers.claim("ann", "POST /jobs", "k1", "digest") is None
+    with pytest.raises(KeyBusyError, match="k1"):
+        answers.claim("ann", "POST /jobs", "k1", "digest")
+    answers.keep("ann", "POST /jobs", "k1", Answer(201, "{}"))
+    assert answers.claim("ann", "POST /jobs", "k1", "digest") == Answer(201, "{}")
+    with pytest.raises(KeyConflictError, match="k1"):
+        answers.claim("ann", "POST /jobs", "k1", "another")
+    assert answers.claim("bob", "POST /jobs", "k1", "another") is None
+    assert answers.claim("ann", "POST /swarms", "k1", "another") is None
+
+
+def test_a_claim_that_was_given_up_may_be_made_again_but_an_answer_stays(book: JobBook) -> None:
+    answers = book.answers
+    answers.claim("ann", "op", "k", "d")
+    answers.release("ann", "op", "k")
+    assert answers.claim("ann", "op", "k", "e") is None
+    answers.keep("ann", "op", "k", Answer(200, "1"))
+    answers.release("ann", "op", "k")
+    assert answers.claim("ann", "op", "k", "e") == Answer(200, "1")
+
+
+def test_a_job_submitted_again_under_its_owners_key_is_the_same_job(book: JobBook) -> None:
+    first = book.submit("sweep", {"a": 1}, "ann", "key")
+    assert book.submit("sweep", {"a": 1}, "ann", "key") == first
+    assert book.submit("sweep", {"a": 1}, "bob", "key").id != first.id
+    assert book.submit("sweep", {"a": 1}, "ann").id != book.submit("sweep", {"a": 1}, "ann").id
+    assert len(book.page()) == 4
