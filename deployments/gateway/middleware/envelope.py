@@ -62,15 +62,19 @@ class Envelope:
 
         try:
             await self._app(scope, receive, sealed)
-        except NeuralTraderError as error:
-            if begun:
-                raise
-            await problems.refusal(scope, error)(scope, receive, sealed)
-        except Exception:
-            log.exception("Request %s failed: %s %s", request_id.decode(), scope["method"], scope["path"])
-            if begun:
-                raise
-            await problems.internal(scope)(scope, receive, sealed)
+        except Exception as error:  # noqa: BLE001 whatever it is, the process goes on and the caller is told
+            failure = error
+        else:
+            return
+        if not isinstance(failure, NeuralTraderError):
+            what = f"{scope['method']} {scope['path']}"
+            log.error("Request %s failed: %s", request_id.decode(), what, exc_info=failure)
+        if begun:
+            raise failure
+        answer = (
+            problems.refusal(scope, failure) if isinstance(failure, NeuralTraderError) else problems.internal(scope)
+        )
+        await answer(scope, receive, sealed)
 
 
 def _given_id(scope: Scope) -> bytes | None:
