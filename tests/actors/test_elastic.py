@@ -29,7 +29,7 @@ clock = np.arange(300)
 noise = 0.05 * np.random.default_rng(7).normal(size=(3, 300))
 rows = np.stack([l + np.sin(clock / p) for l, p in ((10.0, 3.0), (-4.0, 5.0), (100.0, 8.0))]) + noise
 panel = SeriesPanel(("a", "b", "c"), np.datetime64("2026-01-01", "us") + clock * np.timedelta64(1, "h"), rows)
-recipe = Recipe(model="rlinear", lookback=12, horizon=4, batch=16, steps=4000, lr=0.01, validate_every=1000)
+recipe = Recipe(model="rlinear", lookback=12, horizon=4, batch=16, steps=6000, lr=0.01, validate_every=1000)
 begun = threading.Event()
 
 
@@ -38,8 +38,8 @@ def starts():
 
 
 def wait(progress):
-    # The one worker waits while the second node starts, however long that takes.
-    if not begun.is_set() and progress.step >= 200:
+    # The one worker, saved several times by now, waits while the second node starts, however long that takes.
+    if not begun.is_set() and progress.step >= 1000:
         os.kill(starts()[-1]["pid"], signal.SIGSTOP)
         begun.set()
 
@@ -77,7 +77,7 @@ def test_a_run_that_starts_with_one_worker_goes_on_with_two_when_a_second_node_c
     assert told["starts"][0] == [0, 1]
     grown, workers = told["starts"][-1]
     assert workers == 2
-    assert 0 < grown < 4000
+    assert 0 < grown < 6000
     assert told["reads"]
     # The batches are the same, so the curve is that of one worker throughout.
     assert told["losses"] < 0.02
