@@ -14,7 +14,7 @@ from ray.serve.config import HTTPOptions
 
 from actors.live_account import start as start_account
 from deployments.gateway.assembly import assemble
-from deployments.inference.application import check_free
+from deployments.inference import application as inference
 from nt_ray.config import Settings, load_settings
 from nt_ray.trader.live_plan import SettingsPlan
 
@@ -62,7 +62,7 @@ def serve_application(settings: Settings) -> serve.Application:
 def start(settings: Settings) -> str:
     """Start accounts and gateway on the Ray this process is connected to, and return the address."""
     asked = settings.gateway
-    check_free(asked.host, asked.port)
+    inference.check_free(asked.host, asked.port)
     for name in asked.accounts:
         start_account(SettingsPlan(settings, name, asked.symbols, live=settings.live))
     serve.start(proxy_location="HeadOnly", http_options=HTTPOptions(host=asked.host, port=asked.port))
@@ -79,4 +79,4 @@ def everywhere(settings: Settings) -> Settings:
     """Name folders so that a replica finds them from wherever it was started."""
     access = settings.access.model_copy(update={"folder": settings.access.folder.absolute()})
     folders = {"runs": settings.runs.absolute(), "state": settings.state.absolute(), "access": access}
-    return settings.model_copy(update=folders)
+    return settings.model_copy(update={**folders, "neural": inference.everywhere(settings.neural)})

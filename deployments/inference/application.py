@@ -48,7 +48,7 @@ def application(settings: Neural) -> serve.Application:
     else:
         options["num_replicas"] = asked.replicas
     deployment: Any = Inference
-    found: serve.Application = deployment.options(name=NAME, **options).bind(_everywhere(settings))
+    found: serve.Application = deployment.options(name=NAME, **options).bind(everywhere(settings))
     return found
 
 
@@ -66,7 +66,7 @@ def stop() -> None:
     serve.shutdown()  # type: ignore[no-untyped-call]
 
 
-def _everywhere(settings: Neural) -> Neural:
+def everywhere(settings: Neural) -> Neural:
     """Name folders so that a replica finds them from wherever it was started."""
     registry = settings.registry
     whole = registry if "://" in registry else str(Path(registry).expanduser().absolute())
