@@ -241,7 +241,16 @@ class Risk(Section):
     var_confidence: Number = Field(
         0.95, gt=0.5, le=0.9999, description="Confidence of value at risk and expected shortfall, in reports and gate."
     )
-    var_window: Whole = Field(500, ge=2, le=1_000_000, description="Past bars that are the scenarios of max_var.")
+    var_window: Whole = Field(
+        500,
+        ge=2,
+        le=1_000_000,
+        description="Past bars that are the scenarios of max_var, or that its model is fitted to.",
+    )
+    var_model: Literal["historical", "monte_carlo_normal", "monte_carlo_t"] = Field(
+        "historical",
+        description="What the scenarios of max_var are: the past itself, or 10,000 draws of a model of it.",
+    )
 
 
 class AccountSettings(Section):

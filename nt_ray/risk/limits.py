@@ -8,6 +8,9 @@ from typing import Final
 from nt_ray.errors import RiskError
 from nt_ray.risk.flow import MOST
 
+VAR_MODELS: Final = ("historical", "monte_carlo_normal", "monte_carlo_t")
+"""Where the scenarios of `max_var` may come from."""
+
 _DAY_S: Final = 86_400
 _TINY: Final = Decimal("1e-12")
 
@@ -68,11 +71,15 @@ class RiskLimits:
     var_confidence: Decimal | float = 0.95
     """Confidence of that value at risk."""
     var_window: int = 500
-    """Past periods that are its scenarios."""
+    """Past periods that are its scenarios, or that its scenarios are drawn from."""
+    var_model: str = "historical"
+    """What its scenarios are: the past itself, or draws of a model of it (`nt_ray.risk.monte_carlo`)."""
     restricted: frozenset[str] = frozenset()
     """Symbols that may not be traded."""
 
     def __post_init__(self) -> None:
+        if self.var_model not in VAR_MODELS:
+            raise LimitError("var_model", self.var_model, f"one of {', '.join(VAR_MODELS)}")
         for names, low, high, what in _BOUNDS:
             for name in names:
                 if getattr(self, name) is not None and not low <= self._number(name) <= high:
@@ -140,6 +147,8 @@ def _parse(name: str, text: str) -> object:
         raise LimitError(name, text, f"one of the limits {known}")
     if name == "restricted":
         return frozenset(part.strip() for part in text.split(",") if part.strip())
+    if name == "var_model":
+        return text
     if name in _SWITCHES:
         if text not in ("true", "false"):
             raise LimitError(name, text, "true or false")

@@ -4,7 +4,7 @@ Made from history that ends where the account stands, never beyond. It is worked
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -12,12 +12,22 @@ from typing import Final
 import numpy as np
 
 from nt_ray.risk.limits import RiskLimits
+from nt_ray.risk.monte_carlo.models import Model, fit_normal, fit_student
+from nt_ray.risk.monte_carlo.scenarios import Plan, make
 from nt_ray.risk.references import References
 from nt_ray.risk.scenario_table import ScenarioTable, past_returns
 from nt_ray.types import FloatArray
 
 AVERAGED: Final = 20
 """Bars over which a volume is averaged."""
+
+DRAWN: Final = 10_000
+"""Scenarios that are drawn of a model."""
+
+_FITS: Final[Mapping[str, Callable[[FloatArray], Model]]] = {
+    "monte_carlo_normal": fit_normal,
+    "monte_carlo_t": fit_student,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +87,8 @@ def _scenarios(symbols: Sequence[str], closes: FloatArray, limits: RiskLimits) -
     if not columns or len(window) <= math.ceil(1.0 / (1.0 - confidence) - 1e-9):
         return None
     returns = past_returns(window[:, columns], limits.var_window)
+    fit = _FITS.get(limits.var_model)
+    if fit is not None:
+        # The same draws under any past, so that a limit does not move by chance from bar to bar.
+        returns = np.asarray(make(Plan(model=fit(returns), count=DRAWN)).matrix().T, dtype=np.float64)
     return ScenarioTable([symbols[column] for column in columns], returns, confidence)
