@@ -38,13 +38,14 @@ class Watcher:
         pace: Pace | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] | None = None,
     ) -> None:
         self._sync = sync
         self._hear = hear
         self._pace = pace or Pace()
         self._clock = clock
-        self._jitter = jitter
+        # Numbers of its own: its thread does not draw from those of whoever else is in the process.
+        self._jitter = jitter or random.Random().random  # noqa: S311  no secret
         self._due = clock()
         self._ends = threading.Event()
         self._thread: threading.Thread | None = None

@@ -9,7 +9,7 @@ Keys are in no message. It knows no order.
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -43,7 +43,7 @@ class Patience:
     attempts: int = 3
     first_pause_s: float = 0.2
     sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[], float] = random.random
+    jitter: Callable[[], float] = field(default_factory=lambda: random.Random().random)  # noqa: S311  no secret
     clock: Callable[[], float] = time.monotonic
 
 

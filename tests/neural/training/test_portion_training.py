@@ -62,11 +62,14 @@ def together(
 ) -> list[Training]:
     facts = tuple(survey(shard, recipe) for shard in shards)
     table = Table(workers)
+    # First weights are drawn from torch's one generator, which workers that are processes do not share.
+    drawing = threading.Lock()
 
     def work(rank: int) -> Training:
         held = tuple(range(rank, len(shards), workers))
         portion = Portion(facts, held)
-        run = Training(portion.join([shards[k] for k in held]), recipe, team=team(table, rank), portion=portion)
+        with drawing:
+            run = Training(portion.join([shards[k] for k in held]), recipe, team=team(table, rank), portion=portion)
         if resume is not None:
             run.load(resume)
         while run.step < (until or recipe.steps):
