@@ -62,23 +62,25 @@ def together(
 ) -> list[Training]:
     facts = tuple(survey(shard, recipe) for shard in shards)
     table = Table(workers)
-    # First weights are drawn from torch's one generator, which workers that are processes do not share.
-    drawing = threading.Lock()
 
-    def work(rank: int) -> Training:
+    def made(rank: int) -> Training:
         held = tuple(range(rank, len(shards), workers))
         portion = Portion(facts, held)
-        with drawing:
-            run = Training(portion.join([shards[k] for k in held]), recipe, team=team(table, rank), portion=portion)
+        run = Training(portion.join([shards[k] for k in held]), recipe, team=team(table, rank), portion=portion)
         if resume is not None:
             run.load(resume)
+        return run
+
+    def work(run: Training) -> Training:
         while run.step < (until or recipe.steps):
             run.advance()
         run.read()
         return run
 
+    # First weights are drawn from torch's one generator, which threads share and processes do not: one after another.
+    runs = [made(rank) for rank in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, range(workers)))
+        return list(pool.map(work, runs))
 
 
 @pytest.fixture
