@@ -8,6 +8,8 @@ itself. Value at risk is never above shortfall. Only where the bound is above a 
 scenario, which also makes the bound exact again.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nt_ray.risk.exposure import Exposure, Line
@@ -30,6 +32,11 @@ class TailBooks:
         """Symbols with a position or open orders and no scenarios."""
         self._values: dict[str, tuple[float, float, float]] = {}
         self._bounds = [0.0] * BOOKS
+        self.bought: Mapping[str, float] = {symbol: max(table.alone(symbol, 1.0), 0.0) for symbol in table.columns}
+        self.sold: Mapping[str, float] = {symbol: max(table.alone(symbol, -1.0), 0.0) for symbol in table.columns}
+        """By symbol, the most that a unit of value bought or sold adds to the shortfall of any book."""
+        self.worst = 0.0
+        """What the shortfall of no book exceeds."""
         exposure.touched.clear()
         self._take(exposure.lines)
         self._revalue()
@@ -40,14 +47,6 @@ class TailBooks:
         if touched:
             self._take(touched)
             touched.clear()
-
-    def bound(self, symbol: str, value: float) -> float:
-        """Shortfall that no book exceeds were a signed value added in a symbol."""
-        own = self.table.alone(symbol, value)
-        held, longest, shortest = self._bounds
-        same = longest if value > 0.0 else shortest
-        other = shortest if value > 0.0 else longest
-        return max(held + own, same + own, other)
 
     def var(self, symbol: str, value: float) -> float:
         """Exact value at risk of the worst book were a signed value added in a symbol."""
@@ -68,6 +67,7 @@ class TailBooks:
                 for book in range(BOOKS):
                     if new[book] != old[book]:
                         self._bounds[book] += self.table.alone(symbol, new[book] - old[book])
+        self.worst = max(self._bounds)
 
     def _revalue(self) -> FloatArray:
         """Values (3, N) of the books, after making the bounds exact."""
@@ -75,6 +75,7 @@ class TailBooks:
         for symbol, values in self._values.items():
             books[:, self.table.columns[symbol]] = values
         self._bounds = self.table.shortfall(books).tolist()
+        self.worst = max(self._bounds)
         return books
 
 

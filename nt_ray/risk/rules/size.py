@@ -205,12 +205,19 @@ class Totals:
     def __init__(self, limits: RiskLimits) -> None:
         self._rules = (GrossExposure(limits), NetExposure(limits), BuyingPower(limits))
         self._least = min(limits.exact("max_gross_exposure"), limits.exact("max_net_exposure"))
+        self._equity: Decimal | None = None
+        self._most = self._least
 
     def check(self, q: Question) -> Denial | None:
         """Compare buying power in use, then, where that is not enough to tell, each total."""
+        if q.equity is not self._equity:
+            self._equity, self._most = q.equity, self._least * q.equity
+        # An order uses at most its own notional.
+        if q.exposure.used + q.notional <= self._most:
+            return None
         line = q.line
         used = q.exposure.used - line.used + (abs(line.position) + line.opening(q.buys, q.sells)) * q.mark
-        if used <= self._least * q.equity:
+        if used <= self._most:
             return None
         return next((denied for rule in self._rules if (denied := rule.check(q)) is not None), None)
 
@@ -226,9 +233,16 @@ class PortfolioHeat:
 
     def __init__(self, limits: RiskLimits) -> None:
         self._limit = limits.exact("max_heat")
+        self._equity: Decimal | None = None
+        self._most = self._limit
 
     def check(self, q: Question) -> Denial | None:
         """Add what the order would put at risk to what is."""
+        if q.equity is not self._equity:
+            self._equity, self._most = q.equity, self._limit * q.equity
+        # An order puts at most its own notional at risk.
+        if q.exposure.heat + q.notional <= self._most:
+            return None
         line = q.line
         position = line.position + q.quantity if q.sign > 0 else line.position - q.quantity
         if line.stops or q.exits:
@@ -237,7 +251,7 @@ class PortfolioHeat:
         else:
             mine = abs(position) * q.mark
         heat = q.exposure.heat - line.heat + mine
-        if heat <= self._limit * q.equity:
+        if heat <= self._most:
             return None
         return denial(self.name, self._limit, heat / q.equity, q.request, "portfolio heat as a share of equity")
 
@@ -253,25 +267,29 @@ class PortfolioVar:
     def __init__(self, limits: RiskLimits) -> None:
         self._limit = limits.exact("max_var")
         self._books: TailBooks | None = None
+        self._equity: Decimal | None = None
+        self._most = 0.0
 
     def check(self, q: Question) -> Denial | None:
         """Compare the bound, then, where that is not enough to tell, the exact figure."""
-        table = q.view.references.scenarios
-        books = self._books
-        if books is None or books.table is not table or books.exposure is not q.exposure:
+        books, exposure, symbol = self._books, q.exposure, q.request.symbol
+        if books is None or books.exposure is not exposure or books.table is not q.view.references.scenarios:
+            table = q.view.references.scenarios
             if table is None:
-                return self._unknown(q, q.request.symbol)
-            books = self._books = TailBooks(table, q.exposure)
-        else:
+                return self._unknown(q, symbol)
+            books = self._books = TailBooks(table, exposure)
+        elif exposure.touched:
             books.follow()
-        symbol = q.request.symbol
-        if books.unknown or symbol not in books.table.columns:
+        unit = (books.bought if q.sign > 0 else books.sold).get(symbol)
+        if unit is None or books.unknown:
             return self._unknown(q, min(books.unknown, default=symbol))
-        value, limit = q.sign * float(q.quantity * q.mark), float(self._limit * q.equity)
-        if books.bound(symbol, value) <= limit:
+        if q.equity is not self._equity:
+            self._equity, self._most = q.equity, float(self._limit * q.equity)
+        # The notional is at no better price than the mark, so it bounds the value.
+        if books.worst + unit * float(q.notional) <= self._most:
             return None
-        var = books.var(symbol, value)
-        if var <= limit:
+        var = books.var(symbol, q.sign * float(q.quantity * q.mark))
+        if var <= self._most:
             return None
         what = f"worst-case value at risk ({books.table.confidence:g}) as a share of equity"
         return denial(self.name, self._limit, Decimal(var) / q.equity, q.request, what)
