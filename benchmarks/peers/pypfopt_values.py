@@ -1,7 +1,7 @@
 """What PyPortfolioOpt answers on the stocks that skfolio brings, written down for tests/portfolio/test_pypfopt.py.
 
-Prices are those of skfolio's `sp500_dataset` from 2013 on; moments are PyPortfolioOpt's own, yearly of 252 days. It runs
-in the environment that `sh benchmarks/risk_peers.sh` makes:
+Prices are those of skfolio's `sp500_dataset` from 2013 on; moments are PyPortfolioOpt's own, yearly of 252 days.
+Runs in the environment that `sh benchmarks/risk_peers.sh` makes:
 
     .venv-peers/risk/bin/python benchmarks/peers/pypfopt_values.py > tests/portfolio/recorded/pypfopt.json
 """
