@@ -13,6 +13,7 @@ import pytest
 from nt_ray.market.embedded import load_embedded
 from nt_ray.portfolio.moments.black_litterman import View, black_litterman
 from nt_ray.portfolio.moments.expected import ewma_mean, implied
+from nt_ray.portfolio.moments.sample import decay_weights, ewma
 from nt_ray.portfolio.optimise.erc import risk_parity
 from nt_ray.types import FloatArray
 
@@ -61,3 +62,17 @@ def test_a_posterior_of_three_views_is_skfolios() -> None:
 
 def test_means_that_decay_by_half_in_forty_days_are_skfolios() -> None:
     assert ewma_mean(_returns(2014)[1], decay=0.5 ** (1.0 / 40.0)) == pytest.approx(DECAYED, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("decay", "tolerance", "days"), [(0.94, 0.01, 74), (0.94, 0.001, 112), (0.94, 0.0001, 149), (0.97, 0.01, 151)]
+)
+def test_the_history_that_an_ewma_uses_is_that_of_riskmetrics(decay: float, tolerance: float, days: int) -> None:
+    # J.P. Morgan/Reuters, RiskMetrics Technical Document (1996), section 5.3: days until all older weights together
+    # come down to a tolerance, ln(tolerance) / ln(decay).
+    weights = decay_weights(5000, decay)
+    nearest = min(range(1, 400), key=lambda d: abs(np.log(weights[:-d].sum() / tolerance)))
+    assert nearest == days
+    returns = np.random.default_rng(3).standard_normal((5000, 1))
+    late = float(weights[-days:] @ returns[-days:, 0] ** 2)
+    assert float(ewma(returns, decay=decay)[0, 0]) == pytest.approx(late, abs=20.0 * tolerance)
