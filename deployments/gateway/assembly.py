@@ -16,6 +16,7 @@ from deployments.gateway.mcp.asgi import gateway_door
 from deployments.gateway.observability.install import install
 from deployments.gateway.page import routes as page
 from deployments.gateway.platform import api
+from deployments.gateway.security import check_closed
 from deployments.gateway.stream.route import stream
 from nt_ray.access.audit import open_audit
 from nt_ray.access.gatekeeper import open_gatekeeper, utc_now
@@ -42,4 +43,5 @@ def assemble(settings: Settings, platform: Platform | None = None) -> FastAPI:
     mounts = [stream(behind.source, gatekeeper), *door.routes]
     app = application(settings, behind, guards, routers, mounts, lifespan=lifespan)
     install(app, settings.observability, behind.accounts)
+    check_closed(app.routes)
     return app

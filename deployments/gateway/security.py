@@ -1,20 +1,39 @@
 """Who asks, and whether he may: what a route declares, and the one account that is meant.
 
-`middleware.identity` has found out who it is; a route that declares nothing is open to nobody but those it names as
-public in `PUBLIC`.
+`middleware.identity` has found out who it is. A route declares what it needs; an application with one that declares
+nothing and is not named in `PUBLIC` does not start (`check_closed`).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Depends
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute
 
 from deployments.gateway.problems import GatewayError
 from nt_ray.access.roles import Principal, Scope, UnauthenticatedError
 
 ACCOUNT_HEADER: Final = "nt-account"
 """Header that names the account, for somebody who has several."""
+
+
+PUBLIC: Final = frozenset(
+    {
+        "/health/live", "/health/ready", "/metrics", "/", "/assets/{name}", "/api/v1/auth/token", "/api/v1/auth/revoke",
+        "/api/v1/me",
+    }
+)  # fmt: skip
+"""Routes that need no scope: they tell nothing of accounts, or ask for a credential themselves."""
+
+
+class OpenRouteError(GatewayError):
+    """A route that would be open to everybody."""
+
+    code = "open_route"
+    status = 500
 
 
 class AccountError(GatewayError):
@@ -76,3 +95,31 @@ def account_with(scope: Scope) -> Callable[[HTTPConnection], Awaitable[str]]:
 
 ReadAccount: TypeAlias = Annotated[str, Depends(account_with(Scope.TRADING_READ))]
 WriteAccount: TypeAlias = Annotated[str, Depends(account_with(Scope.TRADING_WRITE))]
+
+
+def check_closed(routes: Iterable[BaseRoute]) -> None:
+    """Raise `OpenRouteError` where a route of HTTP asks for no scope and is not public."""
+    found = [r.path for r in _each(routes) if r.path not in PUBLIC and not any(map(_scopes, _calls(r.dependant)))]
+    if found:
+        raise OpenRouteError(f"{found[0]} needs no scope. Give it needs(...), or name it in security.PUBLIC.")
+
+
+def _each(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
+    """Every route, those of included routers too."""
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from _each(inner.routes)
+        elif isinstance(route, APIRoute):
+            yield route
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    yield dependant.call
+    for inner in dependant.dependencies:
+        yield from _calls(inner)
+
+
+def _scopes(call: object) -> frozenset[Scope]:
+    found: frozenset[Scope] = getattr(call, "scopes", frozenset())
+    return found
