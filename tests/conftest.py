@@ -52,4 +52,6 @@ def named_actors() -> set[str]:
     from ray.util import list_named_actors
 
     found = list_named_actors(all_namespaces=True)
-    return {f"{a['namespace']}/{a['name']}" for a in found if a["namespace"] not in RAYS_OWN}
+    # The controller of Serve puts new replicas in the place of old ones by itself; it is the one to be ended.
+    kept = (a for a in found if a["namespace"] not in RAYS_OWN and not a["name"].startswith("SERVE_REPLICA::"))
+    return {f"{a['namespace']}/{a['name']}" for a in kept}
