@@ -101,6 +101,28 @@ def test_the_official_client_trades_at_the_simulated_exchange_across_bars(
     assert [a["symbol"] for a in client.get("/account/activities/FILL")] == ["AAPL"]
 
 
+def send_and_kill(url: str, headers: dict[str, str], replica: str, names: list[str]) -> None:
+    """Send an order under each name, and kill a replica after the fifth."""
+    panel = load_panel("sp500")
+    price = float(panel.closes[ROW, panel.symbols.index("AAPL")])
+    with httpx.Client(base_url=url, headers=headers, timeout=30) as writer:
+        for number, name in enumerate(names):
+            if number == 5:
+                ray.kill(ray.get_actor(replica, "serve"))
+            order = LimitOrderRequest(
+                symbol="AAPL", qty=1, side=OrderSide.BUY, time_in_force=TimeInForce.GTC, client_order_id=name,
+                limit_price=round(price * (0.8 + number / 1000), 2),
+            )  # fmt: skip
+            for _ in range(20):
+                # Whoever gets no answer sends the same order again, under its id.
+                with suppress(httpx.HTTPError):
+                    told = writer.post("/v2/orders", json=order.to_request_fields())
+                    if told.status_code < 500:
+                        break
+                time.sleep(0.1)
+            assert told.status_code == 200, told.text
+
+
 def test_a_replica_that_is_killed_under_load_costs_no_order_and_no_answer_to_a_client_that_repeats(
     client: TradingClient, gateway: dict[str, str]
 ) -> None:
@@ -122,29 +144,13 @@ def test_a_replica_that_is_killed_under_load_costs_no_order_and_no_answer_to_a_c
     threads = [threading.Thread(target=read) for _ in range(2)]
     for thread in threads:
         thread.start()
-    writer = httpx.Client(base_url=gateway["url"], headers=headers, timeout=30)
-    panel = load_panel("sp500")
-    price = float(panel.closes[ROW, panel.symbols.index("AAPL")])
     names = [f"kill-{number}" for number in range(20)]
-    for number, name in enumerate(names):
-        if number == 5:
-            ray.kill(ray.get_actor(before[0], "serve"))
-        order = LimitOrderRequest(
-            symbol="AAPL", qty=1, side=OrderSide.BUY, time_in_force=TimeInForce.GTC, client_order_id=name,
-            limit_price=round(price * (0.8 + number / 1000), 2),
-        )  # fmt: skip
-        for _ in range(20):
-            # Whoever gets no answer sends the same order again, under its id.
-            with suppress(httpx.HTTPError):
-                told = writer.post("/v2/orders", json=order.to_request_fields())
-                if told.status_code < 500:
-                    break
-            time.sleep(0.1)
-        assert told.status_code == 200, told.text
-    ends.set()
-    writer.close()
-    for thread in threads:
-        thread.join()
+    try:
+        send_and_kill(gateway["url"], headers, before[0], names)
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join()
     # What one replica had in hand when it died may be lost, and nothing else.
     assert len(failed) <= len(threads)
     listed = client.get("/orders", {"status": "all", "limit": 500})
