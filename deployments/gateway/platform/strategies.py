@@ -149,6 +149,9 @@ def router(platform: Platform) -> APIRouter:
         request: Request, body: Switch, key: str | None, principal: Principal, steps: list[tuple[str, str]]
     ) -> Response:
         principal.require(Scope.STRATEGIES_WRITE, body.account)
+        if any(method == "resume" for method, _ in steps):
+            # A switch may be the gate's own, or an admin's: who works with strategies sets it, and does not lift it.
+            principal.require(Scope.KILL, body.account)
 
         async def work() -> StrategyHealth:
             door = await running(platform, body.account)

@@ -83,6 +83,11 @@ def test_a_strategy_is_stopped_started_and_switched_in_an_account(house: Any) ->
         assert "ann" in stopped.json()["why"]
         assert client.post(f"{API}/strategies/momentum/stop", json=body, headers=key).content == stopped.content
         assert "strategy:momentum" in house.account.overview().halts
+        # Whoever may stop a strategy may not lift the switch, be it his own, an admin's or the gate's.
+        refused(client.post(f"{API}/strategies/momentum/start", json=body), 403, "forbidden")
+        refused(client.post(f"{API}/strategies/pairs/switch", json={**body, "to": "momentum"}), 403, "forbidden")
+        assert set(house.account.overview().halts) == {"strategy:momentum"}
+    with house.client("admin") as client:
         taken = client.post(f"{API}/strategies/pairs/switch", json={**body, "to": "momentum"}).json()
         assert (taken["strategy"], taken["stopped"]) == ("momentum", False)
         assert set(house.account.overview().halts) == {"strategy:pairs"}
