@@ -3,7 +3,8 @@
 Rules are asked cheapest first, and the first that denies decides. Those of admission and conduct are for every order;
 those of size are for orders that could open or add to a position, so that no limit locks anyone into one. The gate
 reads a view of the account and changes nothing that counts: it notes which symbols it has looked at. It fails closed:
-what it needs to know and does not is a denial. The checks follow SEC rule 15c3-5 and Articles 12 and 15 of RTS 6 (EU 2017/589).
+what it needs to know and does not is a denial. The checks follow SEC rule 15c3-5 and Articles 12 and 15 of RTS 6 (EU
+2017/589).
 """
 
 from collections.abc import Sequence

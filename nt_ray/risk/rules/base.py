@@ -1,7 +1,7 @@
 """What every rule of the gate shares: the question it is put, its denial, and the view it has of the account.
 
-A rule looks and answers; it changes nothing of the account. It says None, or a `Denial` with its name, the limit, the value that broke
-it and a sentence.
+A rule looks and answers; it changes nothing of the account. It says None, or a `Denial` with its name, the limit, the
+value that broke it and a sentence.
 """
 
 from collections.abc import Collection, Sequence
