@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -16,16 +16,18 @@ from nt_ray.backtest.research.splits import Split
 from nt_ray.config import Settings, to_toml
 from nt_ray.errors import BadInputError
 from nt_ray.market.bars import BarPanel
+from nt_ray.neural.heads.point import LOSSES
 from nt_ray.neural.scoring.evaluation import Plan, Refit, Walk, fold_origins
-from nt_ray.neural.scoring.leak import Leak, evaluated, find_leaks
+from nt_ray.neural.scoring.leak import CHANGES, REMOVED, Leak, evaluated, find_leaks
 from nt_ray.neural.scoring.method import Fitted, Method
 from nt_ray.neural.scoring.network_method import Network
 from nt_ray.neural.scoring.scoreboard import LEVELS, Board, Terms
 from nt_ray.neural.scoring.scoreboard import evaluate as score_all
 from nt_ray.neural.scoring.traded import trade
 from nt_ray.neural.series.panel import SeriesPanel
-from nt_ray.neural.training.choice import UNITS, panel_of, recipe_of
+from nt_ray.neural.training.choice import UNITS, device_of, panel_of, recipe_of
 from nt_ray.neural.training.device import on_threads
+from nt_ray.neural.training.recipe import Recipe
 from nt_ray.reports.forecast_page import ForecastRecord, write_forecasts
 from nt_ray.reports.record import to_plain
 from nt_ray.trader.data import load_bars
@@ -89,8 +91,8 @@ def run(settings: Settings, wanted: Wanted, *, as_json: bool = False, progress: 
     bars = load_bars(settings.data)
     panel = panel_of(bars, chosen)
     recipes = [recipe_of(chosen, m, wanted.values, settings.seed) for m in wanted.models]
-    levels = LEVELS if chosen.head in ("quantile", "student_t") else ()
-    methods = [Network(r.model, r, levels) for r in recipes]
+    device = device_of(chosen)
+    methods = [Network(r.model, r, () if r.head in LOSSES else LEVELS, device) for r in recipes]
     plan = _plan(wanted, len(panel), settings.seed)
     terms = Terms(kind="return" if chosen.target == "returns" else "level", season=wanted.season)
     began = time.perf_counter()
@@ -154,22 +156,36 @@ def _walk(
 
 
 def _leaks(panel: SeriesPanel, methods: list[Network], plan: Plan) -> dict[str, tuple[Leak, ...]]:
-    """Leaks of each method's pipeline, trained for few steps: scales, windows, weights and forecasts."""
+    """Leaks of each method's pipeline, trained for few steps: scales, windows, weights, forecasts and quantiles."""
     found = {}
     short = Plan(
         train=plan.train, test=plan.test, anchored=plan.anchored, purge=plan.purge, embargo=plan.embargo,
         stride=max(plan.stride, plan.test // 8), refit=plan.refit, seeds=plan.seeds[:1],
     )  # fmt: skip
     split, origins = fold_origins(len(panel), methods[0].horizon, short)[0]
+    changed = sorted({int(split.train[-1]), int(origins[len(origins) // 2])})
     for method in methods:
-        steps = min(method.recipe.steps, LEAK_STEPS)
-        # Where the future is taken away nothing may be left to validate on.
-        plain = {"validation": 0.0, "validate_every": 0, "patience": 0, "warmup": 0, "unfit": "skip"}
-        recipe = method.recipe.model_copy(update={"steps": steps, **plain})
-        quick = Network(method.name, recipe, method.levels)
-        changed = [int(split.train[-1]), int(origins[len(origins) // 2])]
-        found[method.name] = find_leaks(panel, evaluated(quick, short), sorted(set(changed)))
+        first: dict[str, Leak] = {}
+        for recipe, changes in _quick(method.recipe):
+            produce = evaluated(replace(method, recipe=recipe), short)
+            for leak in find_leaks(panel, produce, changed, changes=changes):
+                first.setdefault(leak.output, leak)
+        found[method.name] = tuple(first.values())
     return found
+
+
+def _quick(recipe: Recipe) -> tuple[tuple[Recipe, tuple[str, ...]], ...]:
+    """Recipes of few steps, and the changes of the future that each can be tested with.
+
+    Validation stays on but where the future is taken away: later folds would have nothing left to validate on.
+    """
+    steps = min(recipe.steps, LEAK_STEPS)
+    brief = {"steps": steps, "warmup": 0, "unfit": "skip"}
+    plain = recipe.model_copy(update={**brief, "validation": 0.0, "validate_every": 0, "patience": 0})
+    if not recipe.validation or not recipe.validate_every:
+        return ((plain, CHANGES),)
+    validated = recipe.model_copy(update={**brief, "validate_every": min(recipe.validate_every, max(steps // 4, 1))})
+    return (validated, tuple(change for change in CHANGES if change != REMOVED)), (plain, (REMOVED,))
 
 
 def _traded(settings: Settings, bars: BarPanel, walks: tuple[Walk, ...], board: Board) -> dict[str, Any]:

@@ -38,12 +38,13 @@ def forecast(
     """Forecast and print."""
     from nt_ray.neural.inference.ahead import forecast_ahead
     from nt_ray.neural.inference.bundle import describe_bundle, load_bundle
-    from nt_ray.neural.training.choice import panel_of
+    from nt_ray.neural.training.choice import panel_for
     from nt_ray.trader.data import load_bars
 
-    folder = _folder(settings, model)
-    target = describe_bundle(folder).lineage.config.get("target", settings.neural.training.target)
-    panel = panel_of(load_bars(settings.data), settings.neural.training.model_copy(update={"target": target}))
+    folder = model_folder(settings, model)
+    described = describe_bundle(folder)
+    target = described.lineage.config.get("target", settings.neural.training.target)
+    panel = panel_for(load_bars(settings.data), target, described.signature)
     shares = tuple(sorted(set(interval or (0.8, 0.9))))
     found = forecast_ahead(load_bundle(folder), panel, shares, history)
     if as_json:
@@ -52,7 +53,8 @@ def forecast(
         _show(model, target, panel, found)
 
 
-def _folder(settings: "Settings", model: str) -> Path:
+def model_folder(settings: "Settings", model: str) -> Path:
+    """Folder of a registered version, or the folder that is named."""
     from nt_ray.neural.registry.registry import open_registry
 
     if Path(model).is_dir():

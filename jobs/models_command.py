@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from jobs.models_display import line, say_holder, show_drift, show_retrained, show_score, show_version, summary
+from jobs.models_display import line, say_holder, show_score, show_version, summary
+from jobs.models_drift_command import DRIFT_HELP, FOUND, WATCH_HELP, Text, drift, pair, watch
 from jobs.options import AsJson, by_file, by_settings, command_group, help_text
 from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
     from nt_ray.neural.registry.registry import Registry
-
-FOUND = 1
 
 LIST_HELP = help_text(
     "List the registered models with their versions and aliases.",
@@ -62,19 +61,6 @@ DELETE_HELP = help_text(
     "Delete a version that no alias points to. Its number is never given again.",
     "nt-ray models delete lstm/2",
 )
-DRIFT_HELP = help_text(
-    "Compare recent rows with those a version was trained on. A table has one row for each time, in order: the model's "
-    "inputs by name, and where they are known the error of the forecast made there and whether its interval held the "
-    "truth (1 or 0), one for each origin. Exit code 1 where the model should be trained anew. With --retrain it is: "
-    "from the weights of the version, on the bars of --data but for the last ones, which judge it beside the holder. "
-    "The new version becomes the challenger, once for each drift; exit code 1 where the gate would refuse it.",
-    "nt-ray models drift lstm@champion recent.csv",
-    "nt-ray models drift lstm@champion recent.parquet --errors error --covered 0.9=inside90 --json",
-    "nt-ray models drift lstm@champion recent.csv --ask",
-    "nt-ray models drift lstm@champion recent.csv --retrain --data prices/",
-)
-
-Text: TypeAlias = Annotated[str, typer.Argument(metavar="NAME@ALIAS|NAME/N", help="A version of a model.")]
 Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
 Alias: TypeAlias = Annotated[str, typer.Option(metavar="ALIAS", help="Such as champion or challenger.")]
 Reason: TypeAlias = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.")]
@@ -150,11 +136,9 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Store a bundle as the next version."""
-    from nt_ray.neural.inference.bundle import load_bundle
-
-    tags = dict(_pair("--tag", text) for text in tag or ())
+    tags = dict(pair("--tag", text) for text in tag or ())
     registry = _registry(settings)
-    load_bundle(folder)
+    _check_loads(folder)
     version = registry.register(folder, name, tags)
     typer.echo(json.dumps({"name": name, "version": version}) if as_json else f"Registered {name}/{version}.")
 
@@ -192,14 +176,13 @@ def score(
 ) -> int:
     """Score a version on fresh data."""
     from nt_ray.neural.registry.evidence import DEFAULT_GATE
-    from nt_ray.neural.registry.fresh_scores import contestants, score_fresh
-    from nt_ray.neural.series.sources import from_bars
-    from nt_ray.neural.training.choice import FIELDS
+    from nt_ray.neural.registry.fresh_scores import contestants, score_fresh, signatures
+    from nt_ray.neural.training.choice import panel_for
     from nt_ray.trader.data import load_bars
 
     candidate, holder = contestants(_registry(settings), what, alias)
     target = candidate.target or settings.neural.training.target
-    panel = from_bars(load_bars(settings.data), FIELDS[target])
+    panel = panel_for(load_bars(settings.data), target, *signatures((candidate, holder)))
     found = score_fresh(candidate, holder, panel, settings.data.source)
     against = [*DEFAULT_GATE.objections(found, candidate.manifest, None if holder is None else holder.manifest)]
     text = found.model_dump_json(indent=2)
@@ -233,49 +216,20 @@ def delete(settings: "Settings", what: Text, reason: Reason = "", as_json: AsJso
     typer.echo(json.dumps(deleted) if as_json else f"Deleted {manifest.name}/{manifest.version}.")
 
 
-@models_app.command("drift", help=DRIFT_HELP)
-@by_settings()
-def drift(
-    settings: "Settings",
-    what: Text,
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV or Parquet file of recent rows.")],
-    errors: Annotated[str, typer.Option(metavar="COLUMN", help="Column of forecast errors.")] = "",
-    covered: Annotated[
-        list[str] | None, typer.Option(metavar="LEVEL=COLUMN", help="Column of hits of an interval; may be repeated.")
-    ] = None,
-    ask: Annotated[bool, typer.Option("--ask", help="Note in the history that a retraining is due.")] = False,
-    retrain: Annotated[bool, typer.Option("--retrain", help="Train anew where it is due.")] = False,
-    as_json: AsJson = False,
-) -> int:
-    """Compare recent rows with training; exit code 1 where a retraining is due, or its version would be refused."""
-    from jobs.recent_table import read_recent
-    from nt_ray.neural.drift.retraining import drift_of, due_retraining, plan_retraining, reference_of_version
-    from nt_ray.neural.registry.model_names import reference
-    from nt_ray.trader.retraining import retrain_on_bars
+models_app.command("drift", help=DRIFT_HELP)(drift)
+models_app.command("watch", help=WATCH_HELP)(watch)
 
-    name, alias = reference(what).name, reference(what).alias
-    if (ask or retrain) and alias is None:
-        raise BadInputError(
-            f"--ask and --retrain are for an alias, and {what} names none. Write it like lstm@champion."
-        )
-    registry = _registry(settings)
-    names = tuple(reference_of_version(registry, what).inputs)
-    recent = read_recent(table, names, errors, dict(_level(text) for text in covered or ()))
-    found = drift_of(registry, what, recent)
-    plan = plan_retraining(registry, name, alias, found) if (ask or retrain) and alias is not None else None
-    if plan is None and retrain and alias is not None:
-        # One that was asked for before, and cut off.
-        plan = due_retraining(registry, name, alias)
-    made = retrain_on_bars(settings, plan) if retrain and plan is not None else None
-    if as_json:
-        told = {"plan": None if plan is None else plan.resolved(), "made": None if made is None else made.resolved()}
-        typer.echo(json.dumps(found.resolved() | told))
+
+def _check_loads(folder: Path) -> None:
+    """Read a model whole: a network, or a generator of paths."""
+    from nt_ray.neural.inference.bundle import load_bundle
+    from nt_ray.neural.inference.folder import read_text
+    from nt_ray.neural.synthetic.source import FORMAT, TEXT, PathSource
+
+    if read_text(folder, TEXT).get("format") == FORMAT:
+        PathSource.load(folder)
     else:
-        show_drift(found, what)
-        if made is not None:
-            show_retrained(made)
-    due = bool(made.objections) if made is not None else found.retrain
-    return FOUND if due else 0
+        load_bundle(folder)
 
 
 def _registry(settings: "Settings") -> "Registry":
@@ -296,18 +250,3 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInputError(f"{path} cannot be read: {error.strerror}. Give the path of a file.") from error
-
-
-def _pair(option: str, text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise BadInputError(f"{option} {text} has no KEY=VALUE form. Write it like {option} author=ann.")
-    return key, value
-
-
-def _level(text: str) -> tuple[float, str]:
-    number, column = _pair("--covered", text)
-    try:
-        return float(number), column
-    except ValueError:
-        raise BadInputError(f"--covered {text} has no level. Write it like --covered 0.9=COLUMN.") from None

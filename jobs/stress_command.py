@@ -11,16 +11,19 @@ from jobs.positions_source import AccountName, Equity, PositionsFile, RunFolder,
 from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
+    from jobs.positions_source import Sourced
     from nt_ray.risk.stress.book import Book
     from nt_ray.risk.stress.shocks import Shock
 
 STRESS_HELP = help_text(
     "Stress a portfolio: history's crises as far as the data reach, named shocks by class, shocks of your own, and the "
-    "most plausible shock that costs a given loss. All of history and all named shocks where nothing is asked for. "
-    "Assets that a shock of your own does not name follow by their covariance.",
+    "most plausible shock that costs a given loss; over the horizon the worst twentieth of the paths of a generator "
+    "that `nt-ray synthesize` has trained (--synthetic). All of history and all named shocks where nothing is asked "
+    "for. Assets that a shock of your own does not name follow by their covariance.",
     "nt-ray stress",
     "nt-ray stress --positions positions.csv --scenario covid_2020 --scenario severe_market_crash=0.4",
     "nt-ray stress --positions positions.csv --shock AAPL=-0.2 --shock class:fixed_income=0.05 --still",
+    "nt-ray stress --synthetic sp500_paths/1 --horizon 22",
     "nt-ray stress --account paper --config paper.toml --reverse 0.1 --reverse 0.2 --horizon 10 --json",
 )
 CLASS = "class:"
@@ -42,6 +45,10 @@ Correlation: TypeAlias = Annotated[float, typer.Option(metavar="X", help="Added 
 Reverse: TypeAlias = Annotated[
     list[float] | None, typer.Option("--reverse", metavar="LOSS", help="Find the shock that costs it; repeat it.")
 ]
+Synthetic: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--synthetic", metavar="MODEL", help="NAME@ALIAS, NAME/N or folder of a generator; repeat it."),
+]
 Horizon: TypeAlias = Annotated[int, typer.Option(metavar="PERIODS", help="The portfolio is followed for.")]
 Confidence: TypeAlias = Annotated[float, typer.Option(metavar="SHARE", help="Of VaR and ES after a shock.")]
 Floor: TypeAlias = Annotated[float, typer.Option(metavar="SHARE", help="Of equity that must be left to survive.")]
@@ -61,6 +68,7 @@ def stress(
     volatility: Volatility = 1.0,
     correlation: Correlation = 0.0,
     reverse: Reverse = None,
+    synthetic: Synthetic = None,
     horizon: Horizon = 10,
     confidence: Confidence = 0.95,
     floor: Floor = 0.5,
@@ -89,11 +97,12 @@ def stress(
     past = history_of(found.panel, found.holdings.symbols, history)
     book = book_for(found.holdings, ledoit_wolf(past.returns))
     worth = float(found.holdings.equity)
-    everything = not (scenario or shock or reverse)
+    everything = not (scenario or shock or reverse or synthetic)
     rows = [row for row in window_rows(book, found.panel, worth) if everything or row.name in windows]
     shocks = _all_named() if everything else named
     if shock:
         shocks = [*shocks, own_shock(book, shock, still=still, volatility=volatility, correlation=correlation)]
+    shocks = [*shocks, *(_synthetic(found, book, model, horizon, still=still) for model in synthetic or ())]
     rows += shock_rows(book, shocks, worth, outlook)
     told: dict[str, Any] = to_plain(
         {
@@ -144,6 +153,16 @@ def own_shock(
         rest = dict.fromkeys((n for n in told if n not in moved), 0.0)
         return replace(made, by_asset={**by_asset, **rest}, assumptions=("assets that are not named stay still",))
     return replace(conditional_shock(book, moved, name=name), volatility=volatility, correlation=correlation)
+
+
+def _synthetic(found: "Sourced", book: "Book", model: str, horizon: int, *, still: bool) -> "Shock":
+    """Shock of the worst paths of a generator; assets that it does not move follow by covariance."""
+    from jobs.generator import generator_of, moved_by, synthetic_fall
+
+    source = generator_of(found.settings, model)
+    fall = synthetic_fall(source, found.panel, horizon, found.settings.seed)
+    given = [f"{moved_by(source, book)}={fall!r}"]
+    return own_shock(book, given, still=still, volatility=1.0, correlation=0.0, name=f"synthetic {model}")
 
 
 def _scenarios(given: list[str]) -> tuple[set[str], "list[Shock]"]:

@@ -41,7 +41,7 @@ def run(
         on_step = None if tell is None else lambda p: tell(p.step, p.steps)
         if panel is None:
             folder, made = train_shards(settings, recipe, fresh=not resume, on_step=on_step)
-            trained, panel, names = made.trained, made.first, made.names
+            trained, panel, names = made.trained, made.shown, made.names
         else:
             folder = run_folder(settings, label_of(panel, recipe), fresh=not resume)
             trained, names = train(settings, panel, recipe, folder, on_step), panel.names
@@ -58,13 +58,19 @@ def run(
 def _show(console: Console, summary: dict[str, Any]) -> None:
     losses = ", ".join(f"{name.replace('_', ' ')} {value:.6g}" for name, value in summary["metrics"].items())
     console.print(
-        f"{summary['model']}: {summary['steps']:,} steps, {losses}, best after step {summary['best_step']:,}\n"
+        f"{summary['model']}: {_course(summary)}, {losses}\n"
         f"{summary['trained_by']}, {summary['seconds']:.1f} s\n"
         f"model: {summary['bundle']}\npage: {summary['page']}",
         soft_wrap=True,
     )
     if "registered" in summary:
         console.print(f"registered as {summary['registered']}", soft_wrap=True)
+
+
+def _course(summary: dict[str, Any]) -> str:
+    if summary["recipe"]["solver"] == "ridge":
+        return "solved in closed form"
+    return f"{summary['steps']:,} steps, best after step {summary['best_step']:,}"
 
 
 if __name__ == "__main__":

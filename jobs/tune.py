@@ -22,6 +22,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining, TrialScheduler
 from ray.tune.search import ConcurrencyLimiter
 
+from actors.cluster import require_gpus
 from jobs.tune_trial import RUNGS, Candidate, Stretch, Work
 from nt_ray.backtest.search.objective import Objective, SearchError
 from nt_ray.backtest.search.result import Evaluation, EvaluationLog
@@ -153,8 +154,14 @@ def conduct(
     log: EvaluationLog,
     folder: Path,
     on_evaluation: OnEvaluation | None = None,
+    *,
+    gpus: int = 0,
 ) -> "Recorder":
-    """Let Tune walk a space with trials of this class, each of which is handed `work`; return what was recorded."""
+    """Let Tune walk a space with trials of this class, each of which is handed `work`; return what was recorded.
+
+    A trial has one CPU and so many GPUs.
+    """
+    require_gpus(gpus, "Search on the CPU (neural.training.gpu = false), or add a node with one.")
     method = _method(space, plan)
     recorder = Recorder(log, on_evaluation)
     # Tune's own log files, one folder a trial, would cost more than the trials themselves.
@@ -162,7 +169,7 @@ def conduct(
     scratch = folder / "tune"
     try:
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(trainable, work=work), {"cpu": 1}),
+            tune.with_resources(tune.with_parameters(trainable, work=work), {"cpu": 1, "gpu": gpus}),
             param_space={} if method.searcher else {"values": method.values},
             tune_config=tune.TuneConfig(
                 metric="score",

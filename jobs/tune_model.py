@@ -18,6 +18,7 @@ from jobs.tune_trial import RUNGS
 from nt_ray.backtest.search.result import EvaluationLog
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.training.device import find_device
 from nt_ray.neural.training.search import FREE, ModelSpace, Stage, staged, trained_through
 from nt_ray.neural.training.trained import Trained
 
@@ -32,10 +33,15 @@ class Search:
     space: ModelSpace
     plan: Plan
     ends: tuple[int, ...]
+    device: str = "cpu"
 
     @classmethod
-    def of(cls, panel: SeriesPanel, space: ModelSpace, plan: Plan) -> "Search":
-        """Search whose measurements fall on validations."""
+    def of(cls, panel: SeriesPanel, space: ModelSpace, plan: Plan, device: str = "cpu") -> "Search":
+        """Search whose measurements fall on validations.
+
+        The device has to be on this machine too, which trains the best candidate again.
+        """
+        find_device(device)
         steps = space.base.steps
         if plan.algorithm == "asha":
             every = max(steps // RUNGS[-1], 1)
@@ -52,16 +58,18 @@ class Search:
         else:
             every = min(space.base.validate_every or steps, steps)
             ends = (steps - steps % every,)
-        return cls(panel, staged(space, ends, every), plan, ends)
+        return cls(panel, staged(space, ends, every), plan, ends, device)
 
     def identity(self) -> dict[str, Any]:
         """What evaluations depend on besides values and steps; two searches with the same may share a log."""
-        return {"recipe": self.space.base.model_dump(mode="json"), "data": self.panel.digest()}
+        told = {"recipe": self.space.base.model_dump(mode="json"), "data": self.panel.digest()}
+        return told if self.device == "cpu" else {**told, "device": self.device}
 
     def run(self, log: EvaluationLog, folder: Path, tell: OnEvaluation | None = None) -> Recorder:
         """Search on the connected Ray."""
-        work = ModelWork(self.panel, self.space, self.ends, dict(log.known))
-        return conduct(ModelCandidate, work, self.space, self.plan, log, folder, tell)
+        work = ModelWork(self.panel, self.space, self.ends, dict(log.known), self.device)
+        gpus = 0 if self.device == "cpu" else 1
+        return conduct(ModelCandidate, work, self.space, self.plan, log, folder, tell, gpus=gpus)
 
     def best(self, found: Recorder) -> tuple[Trained, Mapping[str, float]]:
         """Train the best candidate again; its network and values."""
@@ -71,7 +79,7 @@ class Search:
             raise NeuralError(f"No candidate could be trained; the first: {first}")
         _, trial = max(scored, key=lambda pair: pair[0])
         stages = [Stage(values, until) for values, until in found.results[trial]["stages"]]
-        return trained_through(self.panel, self.space, stages).result(), stages[-1].values
+        return trained_through(self.panel, self.space, stages, self.device).result(), stages[-1].values
 
     def table(self, found: Recorder) -> pl.DataFrame:
         """One row a candidate, best first; `share` is how much of its training it was given."""

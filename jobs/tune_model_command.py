@@ -95,13 +95,14 @@ def _run(
     from nt_ray.backtest.search.result import EvaluationLog
     from nt_ray.neural.registry.registry import open_registry
     from nt_ray.neural.serving.keeping import keep
+    from nt_ray.neural.training.choice import device_of
     from nt_ray.neural.training.device import on_threads
     from nt_ray.reports.record import to_plain
     from nt_ray.reports.sweep import write_sweep
     from nt_ray.trader.run_folder import create_run_folder
 
     plan = Plan(**wanted, goal=GOAL, training=space.base.steps)
-    search = Search.of(panel, space, plan)
+    search = Search.of(panel, space, plan, device_of(settings.neural.training))
     name = space.base.model
     folder = resume or create_run_folder(Path(settings.runs), f"tune-{name}", plan.seed)
     log = EvaluationLog(folder, search.identity())
@@ -116,7 +117,13 @@ def _run(
     with on_threads(1):
         trained, values = search.best(found)
     chosen = settings.neural.training
-    facts = {"data": settings.data.source, "target": chosen.target, "searched": dict(values), "candidates": plan.trials}
+    facts = {
+        "data": settings.data.source,
+        "target": chosen.target,
+        "series": list(panel.names),
+        "searched": dict(values),
+        "candidates": plan.trials,
+    }
     description = keep(trained, panel, folder / BUNDLE, facts)
     frame = search.table(found)
     frame.write_parquet(folder / CANDIDATES)

@@ -29,6 +29,7 @@ class ModelWork:
     space: ModelSpace
     ends: tuple[int, ...]
     known: Mapping[Key, Evaluation]
+    device: str = "cpu"
 
 
 class ModelCandidate(tune.Trainable):
@@ -72,7 +73,7 @@ class ModelCandidate(tune.Trainable):
     def _trained(self, end: int) -> tuple[dict[str, float | None], str | None]:
         try:
             if self.run is None:
-                self.run = trained_through(self.work.panel, self.work.space, self.stages)
+                self.run = trained_through(self.work.panel, self.work.space, self.stages, self.work.device)
             else:
                 self.run.run(until=end)
         except NeuralError as error:
@@ -94,4 +95,6 @@ class ModelCandidate(tune.Trainable):
         text = json.loads((place / STAGES).read_text(encoding="utf-8"))
         self.stages = [Stage(values, until) for values, until in text]
         work = self.work
-        self.run = changed(work.panel, work.space, place / STATE, self.values) if (place / STATE).exists() else None
+        self.run = None
+        if (place / STATE).exists():
+            self.run = changed(work.panel, work.space, place / STATE, self.values, work.device)

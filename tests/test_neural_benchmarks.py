@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import neural_gpu, neural_intervals, neural_ltsf, neural_peer
-from nt_ray.neural.scoring.ltsf import Split, Task, repeat_score
+from nt_ray.neural.scoring.ltsf import Split, Task, repeat_score, score_task
 from nt_ray.neural.scoring.method import Forecasts
 from nt_ray.neural.series.panel import SeriesPanel
 
@@ -65,6 +65,44 @@ def test_where_there_are_no_cuts_nothing_is_chosen() -> None:
     assert neural_ltsf.choose(task(), 4, replace(SETTING, cuts=())) == neural_ltsf.Choice(neural_ltsf.MODELS, 1.0)
 
 
+def test_a_penalty_and_look_backs_are_chosen_and_solved_without_the_test() -> None:
+    setting = replace(SETTING, penalties=(0.1, 10.0), recent=6)
+    before, after = task(), task(100.0)
+    choice = neural_ltsf.choose(before, 4, setting)
+    assert choice == neural_ltsf.choose(after, 4, setting)
+    assert choice.lookbacks in {(8,), (12,), (8, 12)}
+    assert choice.penalty in setting.penalties
+    found = [neural_ltsf.ridge_ratios(before, 4, setting, cut) for cut in (80, 120)]
+    best = min(found[0], key=lambda key: sum(one[key] for one in found))
+    assert best == (choice.lookbacks, choice.penalty)
+    assert len(found[0]) == 6
+
+
+def test_a_solved_row_is_the_mean_of_its_look_backs_and_draws_nothing() -> None:
+    setting = replace(SETTING, penalties=(1.0,))
+    one = task()
+    choice = neural_ltsf.Choice(("rlinear",), 1.0, (8, 12), 1.0)
+    trained = [
+        neural_ltsf.solved(one.developing, neural_ltsf.held_share(one), 4, setting, lookback, [1.0])[0]
+        for lookback in (8, 12)
+    ]
+    expected = score_task(one, 4, lambda origins: neural_ltsf.mean_of(trained, one.panel, origins))
+    assert neural_ltsf.one_seed(one, 4, setting, choice, 0) == expected
+    assert neural_ltsf.one_seed(one, 4, setting, choice, 1) == expected
+    assert neural_ltsf.one_seed(one, 4, setting, choice, 0, refit=True) != expected
+
+
+def test_solved_weights_are_measured_twice_and_trained_ones_once() -> None:
+    solved = list(neural_ltsf.rows(task(), 4, replace(SETTING, penalties=(1.0,)), 2))
+    assert [(row["kind"], row["mse_sd"]) for row in solved] == [("chosen", None), ("refit", None)]
+    assert solved[0]["members"] == len(solved[0]["lookbacks"])
+    fixed = neural_ltsf.Choice(("nlinear",), 0.5)
+    trained = list(neural_ltsf.rows(task(), 4, replace(SETTING, cuts=(), fixed=fixed), 2))
+    assert [row["kind"] for row in trained] == ["fixed", "chosen"]
+    assert [row["members"] for row in trained] == [2, 6]
+    assert trained[0]["mse_sd"] > 0
+
+
 def test_a_row_is_held_against_target_naive_rule_and_the_published_row() -> None:
     result = {"horizon": 4, "mse": 0.2004, "repeat": {"mse": 0.19, "dropped_mse": 0.5021}}
     assert list(neural_ltsf.checks(result, SETTING).values()) == [False, True, False]
@@ -101,11 +139,12 @@ def test_the_price_of_a_step_is_a_median_after_warm_up(monkeypatch: pytest.Monke
 
     def told(folder: Path, asked: dict[str, Any]) -> dict[str, list[list[float]]]:
         assert (folder, asked["peer"], asked["steps"]) == (tmp_path, True, 10)
-        return {"peer 2000": [[99.0, 21.0, 21.0]] * 3, "own 2000": [[99.0, 2.0, 2.0]] * 3}
+        own = {"own 2000": [[99.0, 2.0, 2.0]] * 3, "floor": [[99.0, 1.0, 1.0]] * 3}
+        return own | {"peer 2000": [[99.0, 21.0, 21.0]] * 3}
 
     monkeypatch.setattr(neural_peer, "run", told)
     row = neural_peer.network_row(tmp_path, "DLinear", 10, 3)
-    assert row["ratio"] == pytest.approx(10.5)
+    assert (row["ratio"], row["ratio_of_floor"]) == pytest.approx((10.5, 21.0))
     assert row["met"]
 
 

@@ -12,7 +12,9 @@ from typing import Any, Final
 from ray import serve
 from ray.serve.config import AutoscalingConfig, HTTPOptions
 
+from actors.cluster import require_gpus
 from deployments.inference.ingress import Inference
+from deployments.replica import LOGGING
 from nt_ray.config import load_settings
 from nt_ray.config.sections import Neural
 from nt_ray.errors import ServiceError
@@ -37,6 +39,7 @@ def application(settings: Neural) -> serve.Application:
         "max_ongoing_requests": asked.largest_batch * asked.threads,
         "max_queued_requests": asked.queue,
         "graceful_shutdown_timeout_s": DRAIN_S,
+        "logging_config": LOGGING,
         "ray_actor_options": {"num_cpus": asked.threads, "num_gpus": asked.gpus},
     }
     if scaled:
@@ -56,6 +59,7 @@ def start(settings: Neural) -> str:
     """Start the application on the Ray this process is connected to, and return its address."""
     asked = settings.inference
     check_free(asked.host, asked.port)
+    require_gpus(asked.gpus * asked.replicas, "Set neural.inference.gpus = 0 or fewer replicas, or add a node.")
     serve.start(proxy_location="HeadOnly", http_options=HTTPOptions(host=asked.host, port=asked.port))
     serve.run(application(settings), name=NAME, route_prefix="/")
     return f"http://{asked.host}:{asked.port}"

@@ -1,7 +1,8 @@
 """Windows of many requests through one forward pass, without waiting for more of them.
 
 A pass takes what has come in while the one before it ran, up to the batch of the model. So a lone request is never
-held up, and the busier the replica, the larger its batches. A pass runs in a thread; the loop only hands over.
+held up, and the busier the replica, the larger its batches. A pass runs in a thread; the loop only hands over. A short
+pass of a request that is alone runs at once instead: nobody is there whom it could hold up.
 
 Invariant: a request is answered once; what is wrong with one has no effect on those beside it.
 """
@@ -13,10 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from nt_ray.errors import NeuralTraderError
+from nt_ray.neural.inference.quantiles import Intervals
 from nt_ray.neural.serving.model import Answer, ServedModel
 from nt_ray.neural.serving.windows import WindowSet, join
 
 Levels = tuple[float, ...]
+_Key = tuple[int, Levels, Intervals]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,10 +30,11 @@ class _Waiting:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """Requests that may share a pass: of one model at the same levels."""
+    """Requests that may share a pass: of one model at the same levels, with the same kind of intervals."""
 
     model: ServedModel
     levels: Levels
+    intervals: Intervals
     queue: deque[_Waiting] = field(default_factory=deque)
     workers: int = 0
 
@@ -42,15 +46,27 @@ class Batcher:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="forward")
         self._on_pass = on_pass
-        self._lanes: dict[tuple[int, Levels], _Lane] = {}
+        self._lanes: dict[_Key, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def submit(self, model: ServedModel, windows: WindowSet, levels: Levels = ()) -> Answer:
-        """Forecast windows; raises what their model says of them."""
-        key = (id(model), levels)
+    async def submit(
+        self,
+        model: ServedModel,
+        windows: WindowSet,
+        levels: Levels = (),
+        intervals: Intervals = "",
+        *,
+        alone: bool = False,
+    ) -> Answer:
+        """Forecast windows; raises what their model says of them. `alone`: nothing else is asked at this time."""
+        if alone and not self._lanes and len(windows) <= model.short:
+            answer = model.forecast(windows, levels, intervals)
+            self._count(model, [windows])
+            return answer
+        key = (id(model), levels, intervals)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(model, levels)
+            lane = self._lanes[key] = _Lane(model, levels, intervals)
         waiting = _Waiting(windows, asyncio.get_running_loop().create_future())
         lane.queue.append(waiting)
         if lane.workers < self._threads:
@@ -64,7 +80,7 @@ class Batcher:
         """Let go of the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _work(self, key: tuple[int, Levels], lane: _Lane) -> None:
+    async def _work(self, key: _Key, lane: _Lane) -> None:
         while group := _next(lane):
             sets = [waiting.windows for waiting in group]
             try:
@@ -74,16 +90,19 @@ class Batcher:
             except Exception as error:  # noqa: BLE001 (whatever it is, those who wait have to be told)
                 _fail_all(group, error)
             else:
-                if self._on_pass is not None:
-                    self._on_pass(lane.model, sum(map(len, sets)), len(sets))
+                self._count(lane.model, sets)
                 _hand_out(group, answer)
         lane.workers -= 1
         if not lane.workers:
             del self._lanes[key]
 
+    def _count(self, model: ServedModel, sets: list[WindowSet]) -> None:
+        if self._on_pass is not None:
+            self._on_pass(model, sum(map(len, sets)), len(sets))
+
     async def _forecast(self, lane: _Lane, sets: list[WindowSet]) -> Answer:
         def forward() -> Answer:
-            return lane.model.forecast(join(sets), lane.levels)
+            return lane.model.forecast(join(sets), lane.levels, lane.intervals)
 
         return await asyncio.get_running_loop().run_in_executor(self._pool, forward)
 

@@ -42,6 +42,17 @@ class Ensemble(Forecaster):
         """Outputs of all members that a training step compares with the truth."""
         return torch.cat([member.fitted(self._part(batch, member.shape), truth) for member in self._networks()], dim=-1)
 
+    def quantiles(self, batch: Batch, outputs: Tensor, levels: Tensor, head: Head, seed: int) -> Tensor:
+        """Quantiles (B, H, Q): those of the members, each read as its network does, combined by the head's rule."""
+        if not isinstance(head, EnsembleHead):
+            return head.quantiles(outputs, levels)
+        return head.combined(
+            [
+                member.quantiles(self._part(batch, member.shape), own, levels, one, seed)
+                for member, (one, own) in zip(self._networks(), head.split(outputs), strict=True)
+            ]
+        )
+
     def _networks(self) -> list[Forecaster]:
         return cast("list[Forecaster]", list(self.members))
 
@@ -71,22 +82,23 @@ class EnsembleHead:
 
     def loss(self, outputs: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         """Sum of the members' losses: each member learns as if alone."""
-        return torch.stack([head.loss(own, truth, mask) for head, own in self._split(outputs)]).sum()
+        return torch.stack([head.loss(own, truth, mask) for head, own in self.split(outputs)]).sum()
 
     def mean(self, outputs: Tensor) -> Tensor:
         """Point forecast (B, H)."""
-        return self._combined([head.mean(own) for head, own in self._split(outputs)])
+        return self.combined([head.mean(own) for head, own in self.split(outputs)])
 
     def quantiles(self, outputs: Tensor, levels: Tensor) -> Tensor:
         """Quantiles (B, H, Q) at levels (Q,) in (0, 1)."""
-        return self._combined([head.quantiles(own, levels) for head, own in self._split(outputs)])
+        return self.combined([head.quantiles(own, levels) for head, own in self.split(outputs)])
 
     def draw(self, outputs: Tensor, uniforms: Tensor) -> Tensor:
         """Refuse: a draw for each member is none of the ensemble."""
         del outputs, uniforms
         raise NeuralError("An ensemble has no distribution to draw from. Draw from its members.")
 
-    def _split(self, outputs: Tensor) -> list[tuple[Head, Tensor]]:
+    def split(self, outputs: Tensor) -> list[tuple[Head, Tensor]]:
+        """Heads with the outputs of their members."""
         if outputs.shape[-1] != self.width:
             raise NeuralError(
                 f"The heads of the ensemble read {self.width} outputs, the networks have {outputs.shape[-1]}. "
@@ -95,7 +107,8 @@ class EnsembleHead:
         parts = torch.split(outputs, [head.width for head in self.heads], dim=-1)
         return list(zip(self.heads, parts, strict=True))
 
-    def _combined(self, forecasts: list[Tensor]) -> Tensor:
+    def combined(self, forecasts: list[Tensor]) -> Tensor:
+        """Mean or median of what the members forecast."""
         stacked = torch.stack(forecasts)
         if self.rule == "mean":
             return stacked.mean(dim=0)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from nt_ray.errors import FencedError, StorageError
 from nt_ray.storage.chain import BEGINNING, Head, Row, Verification, extend, verify
+from nt_ray.storage.holding import Holder
 from nt_ray.trading.encoding import EncodingError, decode, encode
 from nt_ray.trading.events import Event
 
@@ -80,6 +81,13 @@ class Journal(ABC):
     @abstractmethod
     def open_epoch(self) -> int:
         """Take a new epoch: from now on every older writer is fenced off."""
+
+    @abstractmethod
+    def holder(self) -> Holder | None:
+        """Who writes the journal now: the writer with the newest epoch, where its process lives and has not closed it.
+
+        A sign for who would take over; it keeps nobody from writing.
+        """
 
     def append(self, events: Sequence[Event], *, durable: bool = True) -> None:
         """Write events in one transaction; `FencedError` where another writer has taken over.

@@ -134,8 +134,11 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def sweep(self, before: datetime) -> int:
-        """Remove what writers that died before an instant left unfinished; how many there were."""
+    def sweep(self, before: datetime, prefix: str = "") -> int:
+        """Remove what writers that died before an instant left unfinished of objects whose key begins with a text.
+
+        How many there were. A store that does not tell keys of what is unfinished is its own, and swept as a whole.
+        """
         ...
 
 

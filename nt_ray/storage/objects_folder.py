@@ -95,8 +95,9 @@ class FolderObjects:
             part.replace(path)
         return found
 
-    def sweep(self, before: datetime) -> int:
-        """Remove unfinished files that nobody has written to since an instant."""
+    def sweep(self, before: datetime, prefix: str = "") -> int:
+        """Remove unfinished files that nobody has written to since an instant; they have no keys yet."""
+        del prefix
         dead = 0
         for path in self._unfinished.glob("*.part"):
             try:

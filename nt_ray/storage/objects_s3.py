@@ -128,12 +128,15 @@ class S3Objects:
             part.replace(path)
         return found
 
-    def sweep(self, before: datetime) -> int:
-        """Give up uploads in parts that were begun before an instant and never finished."""
+    def sweep(self, before: datetime, prefix: str = "") -> int:
+        """Give up uploads in parts that were begun before an instant and never finished, of keys with this beginning.
+
+        Without a prefix of the store it has the bucket, and uploads in it, together with other programs.
+        """
         pages = self._client.get_paginator("list_multipart_uploads")
         dead = 0
         with self._spoken(self._prefix):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
                 old = [upload for upload in page.get("Uploads", ()) if upload["Initiated"] < before]
                 dead += sum(self._give_up(upload["Key"], upload["UploadId"]) for upload in old)
         return dead

@@ -15,6 +15,7 @@ import asyncpg
 
 from nt_ray.errors import StorageError
 from nt_ray.storage.chain import BEGINNING, Head, Row
+from nt_ray.storage.holding import Holder
 from nt_ray.storage.journal import Journal, MovedError, Snapshot
 from nt_ray.storage.migration import VERSION_TABLE, upgrade_postgres
 from nt_ray.storage.postgres_link import Address, PostgresLink, connect
@@ -33,6 +34,9 @@ _ROWS: Final = (
 )
 
 _NEWEST: Final = "SELECT max(epoch) FROM epochs"
+# Shared, so that it never waits; the session's own end gives it back, and a new one takes it again.
+_HOLD: Final = "SELECT pg_advisory_lock_shared(hashtext('nt-ray writer ' || current_schema()), $1::bigint::int)"
+_IS_FREE: Final = "SELECT pg_try_advisory_xact_lock(hashtext('nt-ray writer ' || current_schema()), $1::bigint::int)"
 _KEEP: Final = (
     "INSERT INTO snapshots VALUES ($1, $2, $3, $4) ON CONFLICT (seq) DO UPDATE "
     "SET hash = excluded.hash, digest = excluded.digest, state = excluded.state"
@@ -64,7 +68,13 @@ class PostgresJournal(Journal):
         """Take a new epoch: from now on every older writer is fenced off."""
         newest, seq, digest = self._row("SELECT newest, last_seq, last_hash FROM take_epoch()") or (0, None, b"")
         self._epoch, self._head = newest, BEGINNING if seq is None else Head(seq, digest)
+        self._link.always(_HOLD, newest)
         return self._epoch
+
+    def holder(self) -> Holder | None:
+        """Who writes the schema now."""
+        (newest,) = self._row(_NEWEST) or (None,)
+        return None if newest is None or self._row(_IS_FREE, newest) == (True,) else Holder(newest)
 
     def confirm(self) -> None:
         """Raise `FencedError` where another writer has taken over."""

@@ -9,6 +9,7 @@ import asyncio
 import re
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -35,6 +36,9 @@ _LOST: Final = (
 
 CALL_SECONDS: Final = 30.0
 """Longest wait for one answer."""
+
+RELEASE_SECONDS: Final = 2.0
+"""Longest wait for the answer to a farewell."""
 
 
 class PostgresAddressError(BadInputError):
@@ -92,6 +96,7 @@ class PostgresLink:
         self.address = address
         self._patience = patience
         self._connection: asyncpg.Connection | None = None
+        self._always: tuple[Any, ...] = ()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="journal", daemon=True)
         self._thread.start()
@@ -100,10 +105,16 @@ class PostgresLink:
         """Let `work` run on the connection; `StorageError` where the server refuses or cannot be reached."""
         return self._wait(self._call(work))
 
+    def always(self, statement: str, *arguments: object) -> None:
+        """Run a statement now and on every connection that follows this one."""
+        self._always = (statement, *arguments)
+        self.call(lambda c: c.execute(*self._always))
+
     def close(self) -> None:
         """Close the connection and end the thread."""
         if self._loop.is_closed():
             return
+        self._wait(self._release())
         self._wait(self._drop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -140,7 +151,16 @@ class PostgresLink:
     async def _connected(self) -> "asyncpg.Connection":
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self.address)
+            if self._always:
+                await self._connection.execute(*self._always)
         return self._connection
+
+    async def _release(self) -> None:
+        """Give locks of the session back at once: the server notices its end a little later."""
+        connection = self._connection
+        if self._always and connection is not None and not connection.is_closed():
+            with suppress(*_LOST, asyncpg.PostgresError):
+                await connection.execute("SELECT pg_advisory_unlock_all()", timeout=RELEASE_SECONDS)
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None

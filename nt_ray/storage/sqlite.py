@@ -6,8 +6,8 @@ opened as a venue's book, and a file from a newer version is refused before anyt
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,19 @@ class FileKind:
     schema: str
     durable: bool
     upgrade: Callable[[sqlite3.Connection], None] | None = None
+
+
+def upgraded_to(version: int, *statements: str) -> Callable[[sqlite3.Connection], None]:
+    """Make the upgrade to a version of files of the version before; several processes may open one at once."""
+
+    def upgrade(connection: sqlite3.Connection) -> None:
+        with transaction(connection):
+            if _header(connection)[1] < version:
+                for statement in statements:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version}")
+
+    return upgrade
 
 
 def open_database(path: Path, kind: FileKind, *, create: bool = True) -> sqlite3.Connection:
@@ -131,18 +144,26 @@ def _create(connection: sqlite3.Connection, kind: FileKind) -> None:
             connection.execute(f"PRAGMA user_version = {kind.version}")
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection) -> AbstractContextManager[None]:
     """Write in one transaction: all that is done within, or nothing where anything is raised."""
-    connection.execute("BEGIN IMMEDIATE")
-    ending = "ROLLBACK"
-    try:
-        yield
-        ending = "COMMIT"
-    finally:
+    return _Transaction(connection)
+
+
+class _Transaction:
+    """A class, since orders pass here: a generator as a context costs several times as much."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         try:
-            connection.execute(ending)
+            self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
         except sqlite3.Error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise

@@ -12,6 +12,7 @@ from typing import Final
 
 from nt_ray.errors import StorageError
 from nt_ray.storage.chain import BEGINNING, Head, Row
+from nt_ray.storage.holding import Holder, Holding, holder_of
 from nt_ray.storage.journal import Journal, MovedError, Snapshot
 from nt_ray.storage.migration import sqlite_schema, upgrade_sqlite
 from nt_ray.storage.schema import VERSION
@@ -35,6 +36,7 @@ class SqliteJournal(Journal):
         self.path = path
         self.name = str(path)
         self._durable = True
+        self._holding: Holding | None = None
         self._connection = open_database(path, KIND, create=create)
         self._execute = self._connection.execute
 
@@ -50,8 +52,13 @@ class SqliteJournal(Journal):
             newest = self._execute(_NEWEST).fetchone()[0] or 0
             self._execute("INSERT INTO epochs VALUES (?)", (newest + 1,))
             head = self._read_head()
+            self._hold(newest + 1)
         self._epoch, self._head = int(newest) + 1, head
         return self._epoch
+
+    def holder(self) -> Holder | None:
+        """Who writes the file now."""
+        return holder_of(self.path)
 
     def confirm(self) -> None:
         """Raise `FencedError` where another writer has taken over."""
@@ -80,16 +87,21 @@ class SqliteJournal(Journal):
     def close(self) -> None:
         """Close the file; nothing is pending."""
         self._connection.close()
+        if self._holding is not None:
+            self._holding.close()
 
     def _write(self, rows: Sequence[Row], *, durable: bool) -> None:
         if durable is not self._durable:
             self._execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
-        with self._transaction():
-            self._check_epoch()
-            if self._read_head() != self._head:
-                raise MovedError(self.name, self._head)
-            self._connection.executemany(_INSERT, rows)
+        try:
+            with transaction(self._connection):
+                self._check_epoch()
+                if self._read_head() != self._head:
+                    raise MovedError(self.name, self._head)
+                self._connection.executemany(_INSERT, rows)
+        except sqlite3.Error as error:
+            raise self._unwritable(error) from error
 
     def _snapshots(self) -> Iterator[Snapshot]:
         with self._reading():
@@ -110,6 +122,15 @@ class SqliteJournal(Journal):
         if newest != self._epoch or not self._epoch:
             raise self._fenced(newest)
 
+    def _hold(self, epoch: int) -> None:
+        """Show that a writer lives; in the transaction that takes its epoch, so that the newest one is seen."""
+        if self._holding is not None:
+            self._holding.close()
+        try:
+            self._holding = Holding(self.path, epoch)
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be held: {error}. Free the folder or the disk.") from error
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         try:
@@ -126,4 +147,7 @@ class SqliteJournal(Journal):
             with transaction(connection):
                 yield
         except sqlite3.Error as error:
-            raise StorageError(f"{self.path} cannot be written: {error}. Free the file or the disk.") from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: sqlite3.Error) -> StorageError:
+        return StorageError(f"{self.path} cannot be written: {error}. Free the file or the disk.")

@@ -119,9 +119,10 @@ def test_an_order_closes_the_lots_that_it_names(sqlite_place: Place, tmp_path: P
     replayed.advance(FIRST + 3)
     first, second, third = (lot.lot_id for lot in account.lots("KO"))
     replayed.submit([OrderRequest("s.sell", "KO", Side.SELL, Decimal(15), "momentum")])
-    account.name_lots("s.sell", [second])
+    account.name_lots("s.sell", "KO", [second])
     with pytest.raises(TradingError, match="no open lot"):
-        account.name_lots("s.sell", ["never"])
+        account.name_lots("s.sell", "KO", ["never"])
     replayed.advance(FIRST + 4)
+    account.name_lots("s.sell", "KO", [first])
     assert [(lot.lot_id, lot.quantity) for lot in account.lots("KO")] == [(first, 5), (third, 10)]
     replayed.close()

@@ -122,7 +122,7 @@ def test_an_append_whose_connection_breaks_is_there_once(wire: Wire, postgres_pl
     journal.close()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.sampled_from(["", "request", "answer"]), min_size=1, max_size=8))
 def test_whatever_breaks_each_event_is_there_once_and_in_order(
     wire: Wire, postgres_place: Place, cuts: list[str]

@@ -117,7 +117,8 @@ def error_drift(reference: Reference, errors: Floats, limits: Limits = DEFAULT_L
     """Watch absolute errors (m,), oldest first, for a rise; NaN is left out."""
     if reference.errors is None:
         raise NeuralError(
-            "The model does not say what its errors were in validation. Train it again, or leave errors out."
+            f"The model does not say what its errors were in validation: it had no {FEWEST} rows of it. Train it with "
+            "a larger neural.training.validation or on more bars, or leave errors out."
         )
     found = np.asarray(errors, np.float64)
     scores = normal_scores(np.array(reference.errors.values), np.abs(found[~np.isnan(found)]))

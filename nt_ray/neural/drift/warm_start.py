@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from nt_ray.errors import StorageError
 from nt_ray.neural.drift.retraining import TAG, RetrainPlan, is_met
 from nt_ray.neural.inference.bundle import describe_bundle, load_bundle
+from nt_ray.neural.models.base import Forecaster
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.registry.evidence import DEFAULT_GATE, Evidence
 from nt_ray.neural.registry.fresh_scores import contestants, score_fresh
@@ -26,10 +27,20 @@ from nt_ray.neural.registry.registry import Registry
 from nt_ray.neural.registry.registry_problems import UnknownVersionError
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.keeping import keep
-from nt_ray.neural.training.durable import DEFAULT_PACE, OnStep, Pace, train_durably
+from nt_ray.neural.training.durable import train_durably
+from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.trained import Trained
 
 CHALLENGER: Final = "challenger"
 BUNDLE: Final = "model"
+
+
+class Trainer(Protocol):
+    """Trains a recipe, in this process or with others."""
+
+    def __call__(self, panel: SeriesPanel, recipe: Recipe, folder: Path, *, network: Forecaster | None) -> Trained:
+        """Train from the weights of a network, or go on with the run that the folder holds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +70,7 @@ def retrain(
     runs: Path,
     *,
     source: str = "",
-    pace: Pace = DEFAULT_PACE,
-    threads: int = 1,
-    on_step: OnStep | None = None,
+    trainer: Trainer = train_durably,
 ) -> Retrained:
     """Meet the request of a plan, or answer with the version that met it before.
 
@@ -73,13 +82,15 @@ def retrain(
         Folder in which the run has its own.
     source
         Where the panel comes from, in words.
+    trainer
+        Trains from weights that it is given, or goes on with what a folder holds.
     """
     series = tuple(describe_bundle(plan.folder).lineage.config.get("series", panel.names))
     panel = panel.select(series)
     with _held(runs / f"retrain-{plan.name}-{plan.request}") as folder:
         met = registry.tagged(plan.name, TAG, str(plan.request))
         if not met:
-            bundle = _train(plan, panel, folder, source, pace, threads, on_step)
+            bundle = _train(plan, panel, folder, source, trainer)
             registry.register(bundle, plan.name, {TAG: str(plan.request)})
         version = _first(registry, plan)
         if not is_met(registry, plan.name, plan.request):
@@ -95,18 +106,14 @@ def target_of(plan: RetrainPlan) -> str:
     return str(describe_bundle(plan.folder).lineage.config.get("target", ""))
 
 
-def _train(
-    plan: RetrainPlan, panel: SeriesPanel, folder: Path, source: str, pace: Pace, threads: int, on_step: OnStep | None
-) -> Path:
+def _train(plan: RetrainPlan, panel: SeriesPanel, folder: Path, source: str, trainer: Trainer) -> Path:
     """Train on all but the last rows, and write the bundle."""
     start = load_bundle(plan.folder)
     start.signature.check(panel)
     seen = panel.rows(0, len(panel) - _kept_back(plan, panel, start.signature.horizon))
     # The data of the run are part of its folder's name: a checkpoint on others would be refused.
     place = folder / hashlib.sha256(seen.digest().encode()).hexdigest()[:12]
-    trained = train_durably(
-        seen, start.recipe, place, pace=pace, threads=threads, on_step=on_step, network=start.network
-    )
+    trained = trainer(seen, start.recipe, place, network=start.network)
     facts: Mapping[str, Any] = {
         **describe_bundle(plan.folder).lineage.config,
         "data": source,

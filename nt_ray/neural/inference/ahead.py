@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nt_ray.neural.inference.calibration import knows_quantiles
 from nt_ray.neural.inference.predictor import Predictor
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.scoring.intervals import interval_of
@@ -62,7 +63,7 @@ def forecast_ahead(
 
 def _levels(trained: Trained, shares: tuple[float, ...]) -> tuple[float, ...]:
     """Quantiles that bound the shares, of a head that has any."""
-    if trained.head.width == 1 or not shares:
+    if not knows_quantiles(trained.head) or not shares:
         return ()
     ends = {round(e, 9) for share in shares for e in ((1.0 - share) / 2.0, (1.0 + share) / 2.0)}
     return tuple(sorted(ends))

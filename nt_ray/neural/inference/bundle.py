@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from nt_ray.neural.inference.calibration import Calibration
 from nt_ray.neural.inference.folder import match, read_tensors, read_text, write_folder
 from nt_ray.neural.models import registry
 from nt_ray.neural.problems import NeuralError
@@ -28,6 +29,7 @@ FORMAT: Final = "nt-ray-model/1"
 WEIGHTS: Final = "weights.safetensors"
 TEXT: Final = "model.json"
 _SCALES: Final = ("location", "scale", "past", "future", "static")
+_CALIBRATION: Final = ("outputs", "truth")
 
 
 class Lineage(BaseModel):
@@ -98,6 +100,8 @@ def save_bundle(
     )
     tensors = {f"network.{name}": tensor for name, tensor in trained.network.state_dict().items()}
     tensors |= {f"scaler.{name}": torch.from_numpy(getattr(trained.scaler, name)) for name in _SCALES}
+    if trained.calibration is not None:
+        tensors |= {f"calibration.{name}": getattr(trained.calibration, name) for name in _CALIBRATION}
     write_folder(folder, tensors, WEIGHTS, description.model_dump(mode="json"), TEXT)
     return description
 
@@ -126,6 +130,7 @@ def load_bundle(folder: Path, device: str | torch.device = "cpu") -> Trained:
     description = describe_bundle(folder)
     tensors = read_tensors(folder, WEIGHTS)
     scales = {name: tensors.pop(f"scaler.{name}", None) for name in _SCALES}
+    known = [tensors.pop(f"calibration.{name}", None) for name in _CALIBRATION]
     missing = [name for name, values in scales.items() if values is None]
     if missing:
         raise NeuralError(f"The weights in {folder} lack the scales {missing}. Save the model again.")
@@ -148,7 +153,18 @@ def load_bundle(folder: Path, device: str | torch.device = "cpu") -> Trained:
         step=description.step,
         best=description.best,
         data=description.lineage.data,
+        calibration=_calibration(known, (description.signature.horizon, head.width), folder),
     )
+
+
+def _calibration(known: list[Tensor | None], shape: tuple[int, int], folder: Path) -> Calibration | None:
+    """Calibration of these tensors, (N, H, K) and (N, H); None where the bundle has none."""
+    outputs, truth = known
+    if outputs is None or truth is None:
+        return None
+    if outputs.shape[1:] != shape or truth.shape != outputs.shape[:2] or not bool(outputs.isfinite().all()):
+        raise NeuralError(f"The calibration in {folder} belongs to another network. Save the model again.")
+    return Calibration(outputs, truth)
 
 
 def _measured(trained: Trained) -> dict[str, float]:
@@ -158,6 +174,10 @@ def _measured(trained: Trained) -> dict[str, float]:
         found["training_loss"] = float(trained.losses[-1])
     if trained.validations:
         found["validation_loss"] = dict(trained.validations).get(trained.best, trained.validations[-1][1])
+        if trained.recipe.solver == "ridge":
+            found["penalty"] = trained.recipe.penalties[trained.best - 1]
+    elif trained.recipe.solver == "ridge":
+        found["penalty"] = trained.recipe.penalties[-1]
     return found
 
 

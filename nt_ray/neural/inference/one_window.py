@@ -24,6 +24,8 @@ _RULES: Final = {"standard": STANDARD, "robust": ROBUST, "last": LAST}
 _VALUES: Final = types.Array(types.float64, 1, "A", readonly=True)
 _ROOM: Final = types.Array(types.float32, 1, "C")
 _PAIR: Final = types.UniTuple(types.float64, 2)  # type: ignore[no-untyped-call]
+_ROWS: Final = types.Array(types.float64, 2, "C", readonly=True)
+_PAIRS: Final = types.Array(types.float64, 2, "C")
 
 
 @njit(_PAIR(_VALUES, types.int64), cache=True, nogil=True)
@@ -49,6 +51,21 @@ def _put(values: FloatArray, location: float, scale: float, room: npt.NDArray[np
         total += value
         room[i] = (value - location) / scale
     return math.isfinite(total)
+
+
+@njit(_PAIRS(_ROWS, types.int64), cache=True, nogil=True)
+def _measured_rows(rows: FloatArray, rule: int) -> FloatArray:
+    """Location and spread (B, 2) of each row of (B, L), of its finite values alone."""
+    found = np.empty((len(rows), 2))
+    room = np.empty(rows.shape[1])
+    for i, row in enumerate(rows):
+        count = 0
+        for value in row:
+            if math.isfinite(value):
+                room[count] = value
+                count += 1
+        found[i, 0], found[i, 1] = _measured(room[:count], rule)
+    return found
 
 
 class GapError(NeuralError):
@@ -102,6 +119,12 @@ class OneWindow:
 def measure(scaling: str, values: FloatArray) -> tuple[float, float]:
     """Location and spread of values (L,) without missing ones; (0, 1) where windows are not scaled."""
     found: tuple[float, float] = _measured(values, _RULES.get(scaling, AS_IT_IS))
+    return found
+
+
+def measure_rows(scaling: str, rows: FloatArray) -> FloatArray:
+    """Location and spread (B, 2) of the finite values of rows (B, L), at least one each, as `measure` finds them."""
+    found: FloatArray = _measured_rows(np.ascontiguousarray(rows), _RULES.get(scaling, AS_IT_IS))
     return found
 
 

@@ -20,6 +20,8 @@ from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.batch import Batch
 
 OUTPUT: Final = "outputs"
+WEIGHTS: Final = (1, 2)
+"""Inputs of a cell that are weights."""
 LARGEST: Final = 65_536
 """Windows of one call."""
 
@@ -99,9 +101,11 @@ def quantise(source: Path, target: Path) -> None:
     options.optimized_model_filepath = str(folded)
     # Cells take their weights from other nodes until these are worked out, and only plain weights are rounded.
     runtime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    _part_cells(folded)
     with _quiet():
         quantization.quantize_dynamic(folded, target, weight_type=quantization.QuantType.QInt8)
     folded.unlink()
+    _join_equal(target)
 
 
 class OnnxRunner:
@@ -122,6 +126,40 @@ class OnnxRunner:
         """Outputs (B, H, K)."""
         given = {name: getattr(batch, name).numpy() for name in self._names}
         return torch.from_numpy(self._session.run([OUTPUT], given)[0])
+
+
+def _part_cells(path: Path) -> None:
+    """Give each cell weights of its own: rounding turns them round once for every cell that it meets them in."""
+    onnx = _needed("onnx")
+    model = onnx.load(path)
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    met: set[str] = set()
+    for number, cell in enumerate(node for node in model.graph.node if node.op_type == "LSTM"):
+        for place in WEIGHTS:
+            name = cell.input[place]
+            if name in met:
+                own = model.graph.initializer.add()
+                own.CopyFrom(weights[name])
+                cell.input[place] = own.name = f"{name}.{number}"
+            met.add(name)
+    onnx.save(model, path)
+
+
+def _join_equal(path: Path) -> None:
+    """Keep one of equal weights."""
+    onnx = _needed("onnx")
+    model = onnx.load(path)
+    first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    same = {}
+    for weight in list(model.graph.initializer):
+        if weight.raw_data:
+            kept = first.setdefault((weight.data_type, tuple(weight.dims), weight.raw_data), weight.name)
+            if kept != weight.name:
+                same[weight.name] = kept
+                model.graph.initializer.remove(weight)
+    for node in model.graph.node:
+        node.input[:] = [same.get(name, name) for name in node.input]
+    onnx.save(model, path)
 
 
 def _needed(name: str) -> Any:

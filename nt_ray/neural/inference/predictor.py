@@ -7,8 +7,9 @@ of its own (`forecast_one`), which costs little more than the network itself.
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from torch import Tensor
 from nt_ray.neural.inference.bundle import load_bundle
 from nt_ray.neural.inference.forecast import Forecast
 from nt_ray.neural.inference.one_window import GapError, OneWindow, flat, is_flat, measure
+from nt_ray.neural.inference.quantiles import Intervals, quantiles_of
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.series.windows import resident
@@ -28,6 +30,13 @@ START = np.datetime64("2000-01-01", "us")
 """Time of the first row where none is told."""
 BATCH = 1024
 """Windows of one forward pass."""
+
+Tell: TypeAlias = Callable[[int, int], None]
+"""Hears how many windows are done, and of how many."""
+
+
+def quietly(done: int, total: int) -> None:
+    """Hear how many windows are done, and say nothing."""
 
 
 class Predictor:
@@ -46,7 +55,9 @@ class Predictor:
         self._lock = threading.Lock()
         self._alone = not (trained.signature.past or trained.signature.future or trained.signature.static)
 
-    def forecast(self, series: SeriesPanel | FloatArray, levels: Sequence[float] = ()) -> Forecast:
+    def forecast(
+        self, series: SeriesPanel | FloatArray, levels: Sequence[float] = (), *, intervals: Intervals = ""
+    ) -> Forecast:
         """Forecast the rows after the last one.
 
         `series` is a panel, or values (T,) or (S, T) without inputs: one series of any name, or the training series in
@@ -57,16 +68,26 @@ class Predictor:
             raise NeuralError(_short(len(panel), self._lookback))
         # Rows further back say nothing to the network.
         panel = panel.rows(len(panel) - self._lookback, len(panel))
-        mean, quantiles = self.windows(panel, np.array([self._lookback - 1]), levels)
+        mean, quantiles = self.windows(panel, np.array([self._lookback - 1]), levels, intervals=intervals)
         return Forecast(mean[:, 0], np.array(levels, dtype=np.float64), quantiles[:, 0])
 
     def windows(
-        self, panel: SeriesPanel, origins: IntArray, levels: Sequence[float] = (), *, refuse: bool = True
+        self,
+        panel: SeriesPanel,
+        origins: IntArray,
+        levels: Sequence[float] = (),
+        *,
+        refuse: bool = True,
+        intervals: Intervals = "",
+        tell: Tell = quietly,
     ) -> tuple[FloatArray, FloatArray]:
         """Forecast from many origins; origin o knows rows up to and including o.
 
         Returns means (S, O, H) and quantiles (S, O, H, Q). A look-back with too few values, or without a spread to
-        scale by, is refused; with `refuse` off the first is NaN and the second forecast all the same.
+        scale by, is refused; with `refuse` off the first is NaN and the second forecast all the same. `intervals` says
+        which quantiles: the network's own ("model"), those that its validation errors correct ("conformal"), or what
+        it has: its own, and for points conformal ones. `tell` hears how many windows are done, and of how many; what it
+        raises ends the work.
         """
         self._signature.check(panel)
         good = self._good(panel, np.asarray(origins, dtype=np.int64), refuse)
@@ -74,7 +95,7 @@ class Predictor:
         mean, quantiles = np.full(shape, np.nan), np.full((*shape, len(levels)), np.nan)
         trained = self.trained
         data = resident(panel, self._lookback, shape[-1], trained.recipe.scaling, trained.scaler, self._device)
-        asked = torch.tensor(levels, dtype=torch.float32, device=self._device)
+        asked = tuple(map(float, levels))
         # Rounding depends on how many windows pass together, so those that will be NaN pass too: a forecast keeps its
         # bits whatever is missing elsewhere.
         series, column = np.nonzero(np.ones_like(good))
@@ -86,8 +107,9 @@ class Predictor:
                 location, width = (_host(tensor) for tensor in scale)
                 mean[s, o] = _host(trained.head.mean(outputs)) * width + location
                 if len(levels):
-                    cut = _host(trained.head.quantiles(outputs, asked))
+                    cut = _host(quantiles_of(trained, batch, outputs, asked, intervals))
                     quantiles[s, o] = cut * width[..., None] + location[..., None]
+                tell(part + len(s), len(series))
         mean[~good], quantiles[~good] = np.nan, np.nan
         return mean, quantiles
 
@@ -188,10 +210,10 @@ class Predictor:
 
 
 def predict_windows(
-    trained: Trained, panel: SeriesPanel, origins: IntArray, levels: Sequence[float] = ()
+    trained: Trained, panel: SeriesPanel, origins: IntArray, levels: Sequence[float] = (), tell: Tell = quietly
 ) -> tuple[FloatArray, FloatArray]:
     """Forecast from many origins, (S, O, H) and (S, O, H, Q), with NaN where too little was observed."""
-    return Predictor(trained).windows(panel, origins, levels, refuse=False)
+    return Predictor(trained).windows(panel, origins, levels, refuse=False, tell=tell)
 
 
 def _host(tensor: Tensor) -> npt.NDArray[np.float64]:

@@ -8,13 +8,16 @@ keeps no state between calls.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.batch import Batch, Truth
 from nt_ray.strategies.base import Parameter
+
+if TYPE_CHECKING:
+    from nt_ray.neural.heads.heads import Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,14 @@ class Forecaster(nn.Module, ABC):
         del truth
         outputs: Tensor = self(batch)
         return outputs
+
+    def quantiles(self, batch: Batch, outputs: Tensor, levels: Tensor, head: "Head", seed: int) -> Tensor:
+        """Quantiles (B, H, Q) at levels (Q,), from the outputs (B, H, K) of this batch.
+
+        A network that draws paths reads them off these, by `seed`; a window's never depend on those beside it.
+        """
+        del batch, seed
+        return head.quantiles(outputs, levels)
 
 
 @dataclass(frozen=True, slots=True)

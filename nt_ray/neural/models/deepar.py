@@ -3,8 +3,9 @@
     h_t = LSTM(h_{t-1}, [y_{t-1}, x_t]),  outputs of t = W h_t + b
 
 In training the cells read the truth. `forward` feeds the location of each step (output 0 of every head) back, so it is
-deterministic; its quantiles of later steps then know no uncertainty of the steps between. `sample` draws whole paths,
-each step from the head's distribution given the path so far, which is what the source forecasts with.
+deterministic; its outputs of later steps then know no uncertainty of the steps between. `sample` draws whole paths,
+each step from the head's distribution given the path so far, which is what the source forecasts with; `quantiles` are
+read off those.
 
 Source: Salinas et al. (2020), DeepAR: probabilistic forecasting with autoregressive recurrent networks, International
 Journal of Forecasting 36.
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from nt_ray.neural.heads.heads import Head
+from nt_ray.neural.heads.point import LOSSES
 from nt_ray.neural.models.base import Forecaster, Model, Shape
 from nt_ray.neural.series.batch import Batch, Truth
 from nt_ray.philox import generator
@@ -25,6 +27,10 @@ from nt_ray.strategies.base import Parameter
 
 STREAM: Final = 30
 """Stream of the random numbers of paths."""
+PATHS: Final = 200
+"""Paths that quantiles are read off, where nothing else is said."""
+ROWS: Final = 1 << 14
+"""Paths of all windows that are drawn together."""
 
 State = tuple[Tensor, Tensor]
 
@@ -32,8 +38,9 @@ State = tuple[Tensor, Tensor]
 class DeepAR(Forecaster):
     """One step of cells at a time."""
 
-    def __init__(self, shape: Shape, hidden: int, layers: int, dropout: float) -> None:
+    def __init__(self, shape: Shape, hidden: int, layers: int, dropout: float, paths: int = PATHS) -> None:
         super().__init__(shape)
+        self.paths = paths
         sizes = [2 + shape.future + shape.static, *[hidden] * layers]
         if dropout:
             # One module a layer: the dropout within a fused stack has a random state of its own on a GPU.
@@ -61,13 +68,31 @@ class DeepAR(Forecaster):
         outputs: Tensor = self.outputs(read[:, -self.shape.horizon :])
         return outputs
 
-    def sample(self, batch: Batch, paths: int, seed: int, head: Head) -> Tensor:
+    def quantiles(self, batch: Batch, outputs: Tensor, levels: Tensor, head: Head, seed: int) -> Tensor:
+        """Quantiles (B, H, Q) of `paths` sampled paths, which draw the same numbers in every window.
+
+        A head of points is asked itself, as is one step ahead, of which the outputs know all.
+        """
+        if self.shape.horizon == 1 or head.name in LOSSES:
+            return head.quantiles(outputs, levels)
+        device = self.outputs.weight.device
+        batch, asked = Batch(*(part.to(device) for part in batch)), levels.to(device).double()
+        found = [
+            self.sample(Batch(*parts), self.paths, seed, head, alike=True).double().quantile(asked, dim=1)
+            for parts in zip(*(torch.split(part, max(1, ROWS // self.paths)) for part in batch), strict=True)
+        ]
+        return torch.cat(found, dim=1).permute(1, 2, 0).to(outputs)
+
+    def sample(self, batch: Batch, paths: int, seed: int, head: Head, *, alike: bool = False) -> Tensor:
         """Paths (B, paths, H) in the scale of the batch, drawn step by step.
 
-        Path p of window b is a function of the network, the window, b, p and `seed`: more paths begin with the fewer.
+        Path p of window b is a function of the network, the window, p, `seed` and, unless all windows are to be drawn
+        `alike`, of b: more paths begin with the fewer.
         """
         width = len(batch.target)
-        drawn = [generator(seed, STREAM, path).random((width, self.shape.horizon, 2)) for path in range(paths)]
+        apart = 1 if alike else width
+        drawn = [generator(seed, STREAM, path).random((apart, self.shape.horizon, 2)) for path in range(paths)]
+        drawn = [path.repeat(width // apart, axis=0) for path in drawn]
         # Exactly 0 and 1 have no quantile.
         uniforms = torch.stack([torch.from_numpy(path) for path in drawn], dim=1).flatten(0, 1)
         uniforms = uniforms.to(batch.target).clamp(2.0**-24, 1.0 - 2.0**-24)
@@ -112,7 +137,7 @@ class DeepAR(Forecaster):
 
 
 def _build(shape: Shape, values: Mapping[str, float]) -> DeepAR:
-    return DeepAR(shape, int(values["hidden"]), int(values["layers"]), values["dropout"])
+    return DeepAR(shape, int(values["hidden"]), int(values["layers"]), values["dropout"], int(values["paths"]))
 
 
 MODEL = Model(
@@ -123,6 +148,7 @@ MODEL = Model(
         Parameter("hidden", 40, 1, 4096, "Cells of a layer.", integer=True, aliases=("hidden_size",)),
         Parameter("layers", 3, 1, 16, "Layers of cells.", integer=True, aliases=("num_layers",)),
         Parameter("dropout", 0.0, 0.0, 0.9, "Share of each layer's outputs that a training step leaves out."),
+        Parameter("paths", PATHS, 2, 10_000, "Paths that quantiles are read off.", integer=True),
     ),
     build=_build,
     inputs=("future", "static"),

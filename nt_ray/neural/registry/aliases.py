@@ -1,8 +1,9 @@
 """The aliases of a model and their history: one small object that changes by compare-and-swap, and a chain of events.
 
 An event is written first, under a name of its own; the swap of the state then makes it count. So of two writers at
-once one is first and the other looks again, a crash leaves at most an event that never counted, and every state names
-the event that made it, which names the one before. Numbers of deleted versions are kept here, so that none comes back.
+once one is first and the other looks again, whoever loses or dies leaves at most an event that never counted, and
+every state names the event that made it, which names the one before. Numbers of deleted versions are kept here, so
+that none comes back.
 """
 
 import random
@@ -61,6 +62,10 @@ class Aliases(Record):
     def of(self, version: int) -> tuple[str, ...]:
         """Aliases of a version, sorted."""
         return tuple(sorted(alias for alias, holder in self.holders.items() if holder.version == version))
+
+    def versions(self) -> dict[str, int]:
+        """Version of each alias, sorted by alias."""
+        return {alias: holder.version for alias, holder in sorted(self.holders.items())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,10 @@ class AliasBook:
             try:
                 self._store.put_if(_place(name), _after(state, wanted, event, key).encoded(), version)
             except ChangedError:
-                self._store.delete(key)
+                # Where its answer was lost and another has written on top, the swap was made all the same.
+                if self._counts(name, key, event.seq):
+                    return event
+                # What did not count is left to `sweep`: to delete what a chain may name would end the chain there.
                 time.sleep(random.uniform(0, min(LONGEST_PAUSE_S, 0.005 * 2**attempt)))  # noqa: S311 (no secret)
                 continue
             return event
@@ -148,6 +156,14 @@ class AliasBook:
         for key in dead:
             self._store.delete(key)
         return len(dead)
+
+    def _counts(self, name: str, key: str, seq: int) -> bool:
+        """Whether the chain of events holds the event of this key and number."""
+        found = self.read(name).head
+        while found is not None and found != key:
+            later = self.event(found)
+            found = later.previous if later.seq > seq else None
+        return found is not None
 
     def _read(self, name: str) -> tuple[Aliases, str | None]:
         try:

@@ -13,7 +13,7 @@ import numpy as np
 
 from nt_ray.errors import BadInputError
 from nt_ray.neural.inference.bundle import describe_bundle, load_bundle
-from nt_ray.neural.inference.predictor import predict_windows
+from nt_ray.neural.inference.predictor import Tell, predict_windows, quietly
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.registry.evidence import Evidence
 from nt_ray.neural.registry.manifest import Manifest
@@ -22,6 +22,7 @@ from nt_ray.neural.registry.registry_problems import UnknownAliasError
 from nt_ray.neural.scoring.naive import repeat_last
 from nt_ray.neural.scoring.scores import mse
 from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.series.signature import Signature
 from nt_ray.neural.training.trained import Trained
 from nt_ray.types import FloatArray, IntArray
 
@@ -48,9 +49,12 @@ def contestants(registry: Registry, text: str, alias: str) -> tuple[Contestant, 
     return candidate, None if holder.manifest.version == candidate.manifest.version else holder
 
 
-def score_fresh(candidate: Contestant, holder: Contestant | None, panel: SeriesPanel, data: str = "") -> Evidence:
+def score_fresh(
+    candidate: Contestant, holder: Contestant | None, panel: SeriesPanel, data: str = "", tell: Tell = quietly
+) -> Evidence:
     """Mean squared error of both and of the naive forecast over fresh windows.
 
+    `tell` hears how many windows of both are forecast, and of how many; what it raises ends the work.
     Raises NeuralError where the two forecast different things, where a lineage does not say until when its network was
     trained, or where no window is fresh.
     """
@@ -59,7 +63,9 @@ def score_fresh(candidate: Contestant, holder: Contestant | None, panel: SeriesP
     origins = _fresh_origins(both, panel)
     steps = candidate.trained.signature.horizon
     rows = origins[:, None] + np.arange(1, steps + 1)
-    forecasts = [predict_windows(c.trained, panel, origins)[0] for c in both]
+    forecasts = [
+        _forecast(c.trained, panel, origins, _part(tell, at, len(both))) for at, c in enumerate(both)
+    ]  # fmt: skip
     # A window that one of them cannot forecast from is judged for none.
     good = np.all([np.isfinite(f).all(axis=2) for f in forecasts], axis=0)
     truth = np.where(good[:, :, None], panel.target[:, rows], np.nan)
@@ -78,6 +84,22 @@ def score_fresh(candidate: Contestant, holder: Contestant | None, panel: SeriesP
         end=_time(panel, origins[-1] + steps),
         data=data,
     )
+
+
+def signatures(both: Sequence[Contestant | None]) -> tuple[Signature, ...]:
+    """What the networks there are take; a panel that scores them has the inputs of each."""
+    return tuple(c.trained.signature for c in both if c is not None)
+
+
+def _part(tell: Tell, at: int, parts: int) -> Tell:
+    """Tell of one of several forecasts of equally many windows as of all together."""
+    return lambda done, total: tell(at * total + done, parts * total)
+
+
+def _forecast(trained: Trained, panel: SeriesPanel, origins: IntArray, tell: Tell) -> FloatArray:
+    """Means (S, O, H), from the inputs that the network was trained with."""
+    own = panel.with_inputs(trained.signature.past, trained.signature.future)
+    return predict_windows(trained, own, origins, tell=tell)[0]
 
 
 def _contestant(registry: Registry, text: str) -> Contestant:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -38,6 +39,8 @@ from nt_ray.neural.registry.model_names import (
     reference,
 )
 from nt_ray.neural.registry.registry_problems import (
+    AliasesChangedError,
+    CorruptModelError,
     RefusedPromotionError,
     UnknownAliasError,
     UnknownModelError,
@@ -138,22 +141,41 @@ class Registry:
 
         `text` is `name@alias`, `name/3` or either with `models:/` before it.
         """
-        return self._cache.fetch(self.store, self.describe(text).manifest)
+        found = self.describe(text).manifest
+        while True:
+            try:
+                return self._cache.fetch(self.store, found)
+            except CorruptModelError:
+                # Files that are gone may be those of a version that was deleted meanwhile.
+                again = self.describe(text).manifest
+                if again.version == found.version:
+                    raise
+                found = again
 
     def describe(self, text: str) -> Description:
         """Say what a version is, without its files."""
         wanted = reference(text)
         state = self._book.read(wanted.name)
-        manifest = self._manifest(wanted.name, self._version(wanted, state), state)
-        return Description(manifest, state.of(manifest.version))
+        while True:
+            version = self._version(wanted, state)
+            try:
+                manifest = self._manifest(wanted.name, version, state)
+            except UnknownVersionError:
+                # Whoever held the alias when it was read may have been replaced, then deleted.
+                state = self._book.read(wanted.name)
+                if self._version(wanted, state) == version:
+                    raise
+            else:
+                return Description(manifest, state.of(version))
 
-    def list(self) -> tuple[ModelSummary, ...]:
-        """Every model by name."""
+    def list(self, after: str = "", most: int | None = None) -> tuple[ModelSummary, ...]:
+        """Models by name, those behind a name, at most so many; aliases of no others are read."""
         found: dict[str, list[int]] = {}
         for entry in self.store.list("versions/"):
             if place := VERSION.fullmatch(entry.key):
                 found.setdefault(place[1], []).append(int(place[2]))
-        return tuple(self._summary(name, numbers) for name, numbers in found.items())
+        names = sorted(name for name in found if name > after)[:most]
+        return tuple(self._summary(name, found[name]) for name in names)
 
     def model(self, name: str) -> ModelSummary:
         """One model; raises `UnknownModelError`."""
@@ -163,17 +185,25 @@ class Registry:
         return self._summary(name, numbers)
 
     def promote(
-        self, name: str, version: int, alias: str = "champion", evidence: Evidence | None = None, *, reason: str = ""
+        self,
+        name: str,
+        version: int,
+        alias: str = "champion",
+        evidence: Evidence | None = None,
+        *,
+        reason: str = "",
+        held: Mapping[str, int] | None = None,
     ) -> Event | None:
         """Point an alias to a version; None where it already does.
 
         A guarded alias is given on evidence alone: on data after all training, better than its holder and than the
         naive forecast; else `RefusedPromotionError` says what is lacking. Evidence against a holder that was replaced
-        meanwhile does not count.
+        meanwhile does not count. Where `held` says which version holds which alias, `AliasesChangedError` if others do.
         """
         checked_alias(alias)
 
         def decide(state: Aliases) -> Change | None:
+            _check_held(name, state, held)
             candidate = self._manifest(name, version, state)
             holder = state.holders.get(alias)
             if holder is not None and holder.version == version:
@@ -209,11 +239,12 @@ class Registry:
         event = self._book.change(checked_name(name), self._by, decide)
         return self._book.read(name).holders[alias].version if event is None else event.version
 
-    def remove(self, name: str, alias: str, *, reason: str = "") -> None:
-        """Take an alias away; the next holder of a guarded one still has to pass the gate."""
+    def remove(self, name: str, alias: str, *, reason: str = "", held: Mapping[str, int] | None = None) -> None:
+        """Take an alias away, where holders are as in `held`; the next one of a guarded one has to pass the gate."""
         checked_alias(alias)
 
         def decide(state: Aliases) -> Change:
+            _check_held(name, state, held)
             return Change("remove", self._holder(name, alias, state).version, alias, reason=reason)
 
         self._book.change(checked_name(name), self._by, decide)
@@ -233,9 +264,12 @@ class Registry:
         for entry in list(self.store.list(f"files/{name}/{upload}/")):
             self.store.delete(entry.key)
 
-    def history(self, name: str, *, after: int = 0) -> tuple[Event, ...]:
-        """Changes of the aliases of a model after an event's number, newest first."""
-        return tuple(self._book.history(checked_name(name), after=after))
+    def history(
+        self, name: str, *, after: int = 0, before: int | None = None, most: int | None = None
+    ) -> tuple[Event, ...]:
+        """Changes of the aliases of a model between two events' numbers, newest first, at most so many."""
+        every = self._book.history(checked_name(name), after=after)
+        return tuple(islice((event for event in every if before is None or event.seq < before), most))
 
     def ask_for_retraining(self, name: str, alias: str, verdict: Mapping[str, Any], reason: str) -> Event | None:
         """Note that the holder of an alias should be trained anew; None where that was asked before."""
@@ -261,7 +295,8 @@ class Registry:
     def sweep(self, name: str, age: timedelta = DEAD_AFTER) -> int:
         """Remove what dead writers left behind and no version holds, once it has that age; how many objects."""
         before = self._clock() - age
-        dead = self._book.sweep(name, before) + self.store.sweep(before) + self._cache.sweep(before)
+        dead = self._book.sweep(name, before) + self._cache.sweep(before)
+        dead += self.store.sweep(before, f"files/{name}/")
         deleted = self._book.read(name).deleted
         for number in self._all_numbers(name):
             if number in deleted:
@@ -336,14 +371,18 @@ class Registry:
 
     def _summary(self, name: str, numbers: Iterable[int]) -> ModelSummary:
         state = self._book.read(name)
-        held = {alias: holder.version for alias, holder in sorted(state.holders.items())}
-        return ModelSummary(name, tuple(n for n in numbers if n not in state.deleted), held)
+        return ModelSummary(name, tuple(n for n in numbers if n not in state.deleted), state.versions())
 
 
 def open_registry(settings: Neural, by: str | None = None) -> Registry:
     """Open the registry that settings name."""
     access = S3Access(settings.s3.endpoint, settings.s3.region)
     return Registry(open_objects(settings.registry, access), settings.cache, by=by)
+
+
+def _check_held(name: str, state: Aliases, held: Mapping[str, int] | None) -> None:
+    if held is not None and held != state.versions():
+        raise AliasesChangedError(name)
 
 
 def _place(name: str, version: int) -> str:

@@ -68,6 +68,16 @@ class RefusedPromotionError(NeuralError):
         )
 
 
+class AliasesChangedError(NeuralError):
+    """Aliases that are held by other versions than a writer has seen."""
+
+    code = "changed"
+    status = 412
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The aliases of model {name} have changed since they were seen. Look again, then decide.")
+
+
 class VersionInUseError(NeuralError):
     """A version that aliases point to."""
 

@@ -11,7 +11,7 @@ JASA 113 (split; scores over a spread); Romano, Patterson and Candès (2019), Co
 """
 
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil
 
 import numpy as np
 
@@ -25,30 +25,6 @@ def conformal_rank(count: int, coverage: float) -> int:
         raise ScoreError(f"coverage={coverage} cannot be promised. Use a share between 0 and 1, such as 0.9.")
     # Rounding must not lift a product that is whole, such as 10 x 0.9.
     return ceil(round((count + 1) * coverage, 9))
-
-
-def conformal_radius(scores: FloatArray, coverage: float) -> FloatArray:
-    """Score that bounds the interval of each series and step.
-
-    Parameters
-    ----------
-    scores
-        (S, O, H) calibration scores; NaN where the truth is missing.
-
-    Returns
-    -------
-    (S, H); infinite where scores are too few.
-    """
-    conformal_rank(0, coverage)
-    ordered = np.sort(scores, axis=1)
-    counts = np.isfinite(scores).sum(axis=1)
-    places = np.vectorize(lambda n: conformal_rank(int(n), coverage), otypes=[np.int64])(counts)
-    inside = places <= counts
-    if scores.shape[1] == 0:
-        return np.full(counts.shape, inf)
-    chosen = np.take_along_axis(ordered, np.where(inside, places - 1, 0)[:, None, :], axis=1)[:, 0, :]
-    result: FloatArray = np.where(inside, chosen, inf)
-    return result
 
 
 def absolute_scores(truth: FloatArray, mean: FloatArray, spread: FloatArray | None = None) -> FloatArray:
@@ -81,44 +57,6 @@ class Bounds:
         # A spread of any size times an infinite radius stays infinite; half a width bounds a negative one.
         by = np.maximum(by, (low - high) / 2.0)
         return cls(low - by, high + by)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SplitConformal:
-    """Intervals around point forecasts, fitted once."""
-
-    coverage: float
-    radius: FloatArray
-    """(S, H), in units of the target, or of the spread where one was given."""
-
-    @classmethod
-    def fit(
-        cls, truth: FloatArray, mean: FloatArray, coverage: float, spread: FloatArray | None = None
-    ) -> "SplitConformal":
-        """Fit on (S, O, H) truths and forecasts of rows that the forecaster was not trained on."""
-        return cls(coverage, conformal_radius(absolute_scores(truth, mean, spread), coverage))
-
-    def bounds(self, mean: FloatArray, spread: FloatArray | None = None) -> Bounds:
-        """Intervals of forecasts (S, O, H)."""
-        return Bounds.around(mean, mean, self.radius[:, None, :], spread)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ConformalQuantiles:
-    """Intervals that correct a forecaster's own quantiles (CQR), fitted once."""
-
-    coverage: float
-    radius: FloatArray
-    """(S, H); below zero where the forecaster's interval is too wide."""
-
-    @classmethod
-    def fit(cls, truth: FloatArray, low: FloatArray, high: FloatArray, coverage: float) -> "ConformalQuantiles":
-        """Fit on (S, O, H) truths and quantiles of rows that the forecaster was not trained on."""
-        return cls(coverage, conformal_radius(quantile_scores(truth, low, high), coverage))
-
-    def bounds(self, low: FloatArray, high: FloatArray) -> Bounds:
-        """Intervals of quantiles (S, O, H)."""
-        return Bounds.around(low, high, self.radius[:, None, :])
 
 
 def _positive(spread: FloatArray) -> FloatArray:

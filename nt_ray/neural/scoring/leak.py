@@ -7,20 +7,23 @@ they are. A pass is evidence at the origins tried and no proof; a future that do
 trained elsewhere on these very rows) is not seen.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.scoring.evaluation import Plan, fold_origins, walk_forward
-from nt_ray.neural.scoring.method import Fitted, Method
+from nt_ray.neural.scoring.method import Fitted, Forecasts, Method
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.philox import generator
 from nt_ray.types import BoolArray, FloatArray, IntArray
 
 STREAM = 22
+REMOVED: Final = "removed"
+CHANGES: Final = ("disturbed", "multiplied", REMOVED)
+"""What is done to the values after an origin."""
 
 
 class Dated(NamedTuple):
@@ -68,19 +71,27 @@ class LeakError(NeuralError):
         self.leaks = tuple(leaks)
 
 
-def changed_futures(panel: SeriesPanel, origin: int, seed: int = 0) -> Iterator[tuple[str, SeriesPanel]]:
+def changed_futures(
+    panel: SeriesPanel, origin: int, seed: int = 0, changes: Collection[str] = CHANGES
+) -> Iterator[tuple[str, SeriesPanel]]:
     """Panels that differ from this one after row `origin` alone, with what was done to that future."""
     rng = generator(seed, STREAM, origin)
-    for what, change in (
-        ("the values are disturbed", lambda v: v + rng.normal(0.0, 1.0, v.shape) * _size(v)),
-        ("the values are multiplied", lambda v: -100.0 * v + 50.0),
-        ("the values are removed", lambda v: np.full(v.shape, np.nan)),
-    ):
-        yield what, replace(panel, target=_after(panel.target, origin, change), past=_after(panel.past, origin, change))
+    known: Mapping[str, Callable[[FloatArray], FloatArray]] = {
+        "disturbed": lambda v: v + rng.normal(0.0, 1.0, v.shape) * _size(v),
+        "multiplied": lambda v: -100.0 * v + 50.0,
+        REMOVED: lambda v: np.full(v.shape, np.nan),
+    }
+    for name in changes:
+        target, past = (_after(values, origin, known[name]) for values in (panel.target, panel.past))
+        yield f"the values are {name}", replace(panel, target=target, past=past)
 
 
 def find_leaks(
-    panel: SeriesPanel, produce: Produce, origins: Sequence[int] | None = None, seed: int = 0
+    panel: SeriesPanel,
+    produce: Produce,
+    origins: Sequence[int] | None = None,
+    seed: int = 0,
+    changes: Collection[str] = CHANGES,
 ) -> tuple[Leak, ...]:
     """Find what a pipeline knows too early: the earliest changed entry of each output that leaks.
 
@@ -99,7 +110,7 @@ def find_leaks(
     base = {name: Dated(d.rows.copy(), np.array(d.values, copy=True)) for name, d in produce(panel).items()}
     found: dict[str, Leak] = {}
     for origin in chosen:
-        for change, changed in changed_futures(panel, origin, seed):
+        for change, changed in changed_futures(panel, origin, seed, changes):
             for leak in _compare(panel, base, produce(changed), origin, change):
                 known = found.get(leak.output)
                 if known is None or leak.row < known.row:
@@ -122,7 +133,7 @@ def default_origins(rows: int) -> list[int]:
 
 
 def evaluated(method: Method, plan: Plan) -> Produce:
-    """Pipeline of a whole walk-forward: every forecast, dated by its origin, and the state of the first fit."""
+    """Pipeline of a whole walk-forward: means and quantiles, dated by their origins, and the state of the first fit."""
 
     def produce(panel: SeriesPanel) -> Mapping[str, Dated]:
         made = walk_forward(panel, method, plan)
@@ -131,7 +142,7 @@ def evaluated(method: Method, plan: Plan) -> Produce:
         first = method.fit(panel.rows(int(split.train[0]), until + 1), plan.seeds[0], None)
         outputs = dict(_state(first, until))
         for seed, forecasts in zip(made.seeds, made.forecasts, strict=True):
-            outputs |= _by_series(panel, f"seed {seed}: forecast", forecasts.origins, forecasts.mean)
+            outputs |= _forecasts(panel, f"seed {seed}: ", forecasts)
         return outputs
 
     return produce
@@ -141,13 +152,16 @@ def predicted(fitted: Fitted, origins: IntArray) -> Produce:
     """Pipeline of a predictor that is fitted already: its forecasts, dated by their origins."""
 
     def produce(panel: SeriesPanel) -> Mapping[str, Dated]:
-        made = fitted.forecast(panel, origins)
-        outputs = _by_series(panel, "forecast", made.origins, made.mean)
-        if made.quantiles is not None:
-            outputs |= _by_series(panel, "quantiles", made.origins, made.quantiles)
-        return outputs
+        return _forecasts(panel, "", fitted.forecast(panel, origins))
 
     return produce
+
+
+def _forecasts(panel: SeriesPanel, whose: str, made: Forecasts) -> dict[str, Dated]:
+    outputs = _by_series(panel, f"{whose}forecast", made.origins, made.mean)
+    if made.quantiles is not None:
+        outputs |= _by_series(panel, f"{whose}quantiles", made.origins, made.quantiles)
+    return outputs
 
 
 def _by_series(panel: SeriesPanel, what: str, origins: IntArray, values: FloatArray) -> dict[str, Dated]:

@@ -91,7 +91,7 @@ def _stretch(panel: SeriesPanel, recipe: Recipe, first: int, origins: IntArray, 
         chosen, last = panel.select([panel.names[s] for s in able]), np.array([recipe.lookback - 1])
         for place, origin in enumerate(origins.tolist()):
             if origin + 1 >= recipe.lookback:
-                window = chosen.rows(origin + 1 - recipe.lookback, origin + 1)
+                window = chosen.rows(origin + 1 - recipe.lookback, origin + 1).until(recipe.horizon)
                 mean[able, place] = predictor.windows(window, last, refuse=False)[0][:, 0]
     return Forecasts(origins, mean)
 

@@ -105,6 +105,26 @@ class SeriesPanel:
             static=self.static[order],
         )
 
+    def until(self, ahead: int) -> "SeriesPanel":
+        """The same with future inputs for at most this many rows after the last."""
+        return replace(self, future=self.future[:, : len(self) + ahead]) if self.ahead > ahead else self
+
+    def with_inputs(self, past: Sequence[str], future: Sequence[str]) -> "SeriesPanel":
+        """The same with these of its past and future inputs alone, in this order."""
+        for kind, names, known in (("past", past, self.past_names), ("future", future, self.future_names)):
+            for name in names:
+                if name not in known:
+                    raise NeuralError(unknown(f"{kind} input", name, known))
+        # Without future inputs there is nothing to know ahead.
+        reach = self.future.shape[1] if future else len(self)
+        return replace(
+            self,
+            past=self.past[:, :, [self.past_names.index(name) for name in past]],
+            past_names=tuple(past),
+            future=self.future[:, :reach, [self.future_names.index(name) for name in future]],
+            future_names=tuple(future),
+        )
+
     def digest(self) -> str:
         """SHA-256 of everything in the panel, in hexadecimal."""
         sha = hashlib.sha256()

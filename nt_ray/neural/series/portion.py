@@ -13,7 +13,7 @@ import numpy as np
 
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
-from nt_ray.neural.series.scaling import FoldScaler
+from nt_ray.neural.series.scaling import FoldScaler, pooled
 from nt_ray.neural.series.valid import ValidWindows, numbered
 from nt_ray.types import FloatArray, IntArray
 
@@ -26,7 +26,8 @@ class ShardFacts:
     """What is known of a shard without its values, under one recipe.
 
     `training` and `validation` are numbers of windows, `gaps` the kinds of values that are missing anywhere, `location`
-    and `scale` (S,) the scales of its series where these are fitted on the training rows, else empty.
+    and `scale` (S,) the scales of its series where these are fitted on the training rows, else empty, `past` and
+    `future` (3, C) the moments of its inputs, zeros where these are not scaled.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,8 @@ class ShardFacts:
     gaps: tuple[str, ...]
     location: FloatArray
     scale: FloatArray
+    past: FloatArray
+    future: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +64,8 @@ class Portion:
         fitted = any(fact.location.size for fact in self.facts)
         names = tuple(name for fact in self.facts for name in fact.names) if fitted else ()
         location, scale = (np.concatenate([getattr(f, key) for f in self.facts]) for key in ("location", "scale"))
-        none = np.empty((2, 0))
-        return FoldScaler(names, location, scale, none, none, none)
+        past, future = (pooled([getattr(fact, kind) for fact in self.facts]) for kind in ("past", "future"))
+        return FoldScaler(names, location, scale, past, future, np.empty((2, 0)))
 
     def training(self, own: ValidWindows) -> ValidWindows:
         """Number the windows that train in the shards held among those of all."""
@@ -77,17 +80,7 @@ class Portion:
         for number, panel in zip(self.held, panels, strict=True):
             if panel.digest() != self.facts[number].digest:
                 raise NeuralError(f"Shard {number} has changed since its windows were counted. Lay the data out anew.")
-        if len(panels) == 1:
-            return panels[0]
-        names = tuple(name for panel in panels for name in panel.names)
-        return replace(
-            panels[0],
-            names=names,
-            target=np.concatenate([panel.target for panel in panels]),
-            past=np.empty(0),
-            future=np.empty(0),
-            static=np.empty(0),
-        )
+        return stacked(panels)
 
     def _among(self, own: ValidWindows, counts: Sequence[int]) -> ValidWindows:
         ends = own.ends.numpy(force=True)
@@ -105,3 +98,12 @@ class Portion:
             parts.append((series[mine], first[mine], lengths[mine]))
         stretches = (np.concatenate(column) for column in zip(*parts, strict=True))
         return numbered(*stretches, device=own.ends.device, partial=len(self.held) < len(self.facts))
+
+
+def stacked(panels: Sequence[SeriesPanel]) -> SeriesPanel:
+    """Panels of shards, which have the same times and no static inputs, under each other."""
+    if len(panels) == 1:
+        return panels[0]
+    names = tuple(name for panel in panels for name in panel.names)
+    target, past, future = (np.concatenate([getattr(p, kind) for p in panels]) for kind in ("target", "past", "future"))
+    return replace(panels[0], names=names, target=target, past=past, future=future, static=np.empty(0))

@@ -4,6 +4,7 @@ A window whose spread is at most `FLAT` of its level has no scale of its own: it
 where the level is zero too, so that a constant window trains and forecasts without a division by nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,6 +134,30 @@ def fit_scaler(panel: SeriesPanel, rows: int, target: bool, inputs: bool) -> Fol
     )
 
 
+def moments(values: FloatArray) -> FloatArray:
+    """Number, mean and sum of squared distances from it (3, C) of what is seen in the columns of (S, R, C)."""
+    flat = values.reshape(values.shape[0] * values.shape[1], values.shape[2])
+    seen = ~np.isnan(flat)
+    mean = _masked_mean(flat, seen, 0)
+    return np.stack([seen.sum(axis=0), mean, np.where(seen, np.square(flat - mean), 0.0).sum(axis=0)])
+
+
+def pooled(parts: Sequence[FloatArray]) -> FloatArray:
+    """Mean and deviation (2, C) of columns in several parts, from the moments of each; 0 and 1 of nothing.
+
+    Source: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance, The American Statistician 37.
+    """
+    counts, means, squares = np.stack(parts, axis=1)
+    total = np.maximum(counts.sum(axis=0), 1)
+    mean = (counts * means).sum(axis=0) / total
+    return _spread(mean, np.sqrt((squares + counts * np.square(means - mean)).sum(axis=0) / total))
+
+
+def _spread(mean: FloatArray, deviation: FloatArray) -> FloatArray:
+    """Mean and deviation (2, C), 1 where a column never changes."""
+    return np.stack([mean, np.where(deviation > np.abs(mean) * 1e-12, deviation, 1.0)])
+
+
 def _masked_mean(values: FloatArray, seen: BoolArray, axis: int) -> FloatArray:
     total: FloatArray = np.where(seen, values, 0.0).sum(axis=axis) / np.maximum(seen.sum(axis=axis), 1)
     return total
@@ -146,5 +171,4 @@ def _columns(values: FloatArray, fitted: bool) -> FloatArray:
     flat = values.reshape(-1, width)
     seen = ~np.isnan(flat)
     mean = _masked_mean(flat, seen, 0)
-    deviation = np.sqrt(_masked_mean(np.square(flat - mean), seen, 0))
-    return np.stack([mean, np.where(deviation > np.abs(mean) * 1e-12, deviation, 1.0)])
+    return _spread(mean, np.sqrt(_masked_mean(np.square(flat - mean), seen, 0)))

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nt_ray.market.bars import BarPanel
+from nt_ray.market.bars import FIELDS, BarPanel
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.calendar import CALENDAR, calendar, times_after
 from nt_ray.neural.series.panel import SeriesPanel, unknown
+from nt_ray.neural.series.spacing import frequency_of
 from nt_ray.types import FloatArray, IntArray
 
 Field = Literal["close", "log_close", "return"]
@@ -67,7 +69,7 @@ def from_csv(path: str | Path, *, time: str = "time", series: str | None = None,
 
 
 def from_bars(
-    bars: BarPanel, field: Field = "close", *, past: Sequence[str] = (), future: Sequence[str] = ()
+    bars: BarPanel, field: Field = "close", *, past: Sequence[str] = (), future: Sequence[str] = (), ahead: int = 0
 ) -> SeriesPanel:
     """Panel of market bars.
 
@@ -75,8 +77,13 @@ def from_bars(
     ----------
     field
         Target: the close, its logarithm, or the change of its logarithm from the last bar there was ("return").
-    past, future
+    past
         Fields of the bars (volume, further ones by name) as inputs.
+    future
+        Inputs known in advance: names of `calendar.CALENDAR`, or further fields of the bars.
+    ahead
+        Rows after the last for which calendar inputs are told; none where a field of the bars is among them, which ends
+        with the bars.
     """
     closes = bars.closes.T
     if field == "close":
@@ -86,10 +93,38 @@ def from_bars(
         if field == "return":
             target = _changes(target)
     times = bars.timestamps.view("datetime64[ns]").astype("datetime64[us]")
-    stacked = [
-        np.stack([bars.field(name).T for name in names], axis=-1) if names else np.empty(0) for names in (past, future)
+    known = _columns(bars, past, "past", FIELDS + bars.fields)
+    told = _future(bars, tuple(future), times, ahead) if future else np.empty(0)
+    return SeriesPanel(bars.symbols, times, target, known, tuple(past), told, tuple(future))
+
+
+def _future(bars: BarPanel, names: tuple[str, ...], times: npt.NDArray[np.datetime64], ahead: int) -> FloatArray:
+    """Inputs known in advance (S, T + A, F)."""
+    fields = tuple(name for name in names if name in bars.fields)
+    for name in names:
+        if name not in CALENDAR and name not in fields:
+            raise NeuralError(unknown("future input", name, (*CALENDAR, *bars.fields)))
+    if ahead and not fields and len(times) > 1:
+        times = np.concatenate([times, times_after(times, ahead, frequency_of(times))])
+    columns = [
+        _columns(bars, (name,), "future", bars.fields)
+        if name in fields
+        else np.tile(calendar(times, (name,)), (len(bars.symbols), 1, 1))
+        for name in names
     ]
-    return SeriesPanel(bars.symbols, times, target, stacked[0], tuple(past), stacked[1], tuple(future))
+    return np.concatenate(columns, axis=-1)
+
+
+def _columns(bars: BarPanel, names: Sequence[str], kind: str, known: Sequence[str]) -> FloatArray:
+    """Fields of bars (S, T, C); empty where none are named."""
+    for name in names:
+        if name not in known:
+            raise NeuralError(unknown(f"{kind} input", name, known))
+        blank = np.isnan(bars.field(name)).all(axis=0)
+        if blank.any():
+            symbol = bars.symbols[int(np.argmax(blank))]
+            raise NeuralError(f"{symbol} has no value of the {kind} input {name!r} in any bar. Leave one of them out.")
+    return np.stack([bars.field(name).T for name in names], axis=-1) if names else np.empty(0)
 
 
 def _changes(logs: FloatArray) -> FloatArray:

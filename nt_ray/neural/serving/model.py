@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nt_ray.neural.heads.point import LOSSES
-from nt_ray.neural.inference.one_window import flat, is_flat, measure
+from nt_ray.neural.inference.one_window import flat, is_flat, measure_rows
+from nt_ray.neural.inference.quantiles import Intervals, correcting, levels_given, quantiles_of
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.batch import Batch, is_complete
-from nt_ray.neural.serving.problems import ConstantSeriesError, MissingValueError, WrongLevelsError
+from nt_ray.neural.serving.problems import ConstantSeriesError, MissingValueError
 from nt_ray.neural.serving.runner import Runner, TorchRunner, size_of
-from nt_ray.neural.serving.windows import WindowSet
+from nt_ray.neural.serving.windows import WindowSet, check_answer
 from nt_ray.neural.training.trained import Trained
 from nt_ray.types import FloatArray
 
@@ -59,34 +59,43 @@ class ServedModel:
         self.version = version
         self.precision = precision
         self.batch = batch
+        """Most windows of requests that share a pass."""
+        self.cut = BATCH
+        """Most windows of one request that pass together."""
+        self.short = 0
+        """Most windows of a pass that takes next to no time, as far as that was measured."""
         self.signature = trained.signature
         self.series = trained.scaler.names
         self._trained = trained
         self._run: Runner = runner or TorchRunner(trained.network)
         self._masked: Runner = self._run if self._run.masks else TorchRunner(trained.network)
+        self._levels = levels_given(trained)
         self._least = max(1, math.ceil(trained.recipe.observed * self.signature.lookback))
         self.nbytes = size_of(trained.network) + self._run.nbytes
+        self.nbytes += 0 if trained.calibration is None else trained.calibration.nbytes
         self._place = {name: row for row, name in enumerate(self.series)}
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """Levels of the quantiles that it gives unasked; none for a model of points."""
-        return () if self._trained.recipe.head in LOSSES else self._trained.recipe.levels
+        """Levels of the quantiles that it gives unasked; none for a model of points that nothing calibrates."""
+        return self._levels
 
-    def forecast(self, windows: WindowSet, levels: Sequence[float] = ()) -> Answer:
-        """Forecast every window."""
-        if len(levels) and not self.levels:
-            raise WrongLevelsError(
-                f"Model {self.name} forecasts points and has no quantiles. Ask for the mean alone, or another model."
-            )
-        step = max(self.batch, 1)
-        parts = [self._part(windows.part(i, i + step), levels) for i in range(0, len(windows), step)]
-        if len(parts) == 1:
-            return parts[0]
-        return Answer(np.concatenate([part.mean for part in parts]), np.concatenate([part.quantiles for part in parts]))
+    def forecast(self, windows: WindowSet, levels: Sequence[float] = (), intervals: Intervals = "") -> Answer:
+        """Forecast every window, with quantiles of the kind that is asked for."""
+        correcting(self._trained, tuple(levels), intervals, self.name)
+        step = max(self.batch, self.cut)
+        parts = [windows.part(i, i + step) for i in range(0, len(windows), step)]
+        answers = [self._pass(part, tuple(levels), intervals, *self._scale(part)) for part in parts]
+        if len(answers) == 1:
+            return answers[0]
+        return Answer(np.concatenate([one.mean for one in answers]), np.concatenate([one.quantiles for one in answers]))
 
-    def check(self, windows: WindowSet) -> None:
-        """Refuse windows with too few values or without a spread, so that none is found among those of others."""
+    def check(self, windows: WindowSet, levels: Sequence[float] = ()) -> None:
+        """Refuse what makes too long an answer, and windows with too few values or without a spread.
+
+        So none of them is found among those of others.
+        """
+        check_answer(len(windows), self.signature.horizon, len(levels))
         seen = np.isfinite(windows.target).sum(axis=1)
         if len(seen) and seen.min() < self._least:
             row, rows = int(seen.argmin()), self.signature.lookback
@@ -97,7 +106,7 @@ class ServedModel:
         self._scale(windows)
 
     def warm_up(self, count: int) -> None:
-        """Run the network on this many windows of zeros."""
+        """Forecast this many windows of zeros, which are scaled by nothing."""
         shape = self._trained.network.shape
         rows, ahead = shape.lookback, shape.lookback + shape.horizon
         zeros = WindowSet(
@@ -106,19 +115,27 @@ class ServedModel:
             np.zeros((count, ahead, shape.future)),
             np.zeros((count, shape.static)),
         )
-        self._run(self._batch(zeros, np.zeros((count, 1)), np.ones((count, 1))))
+        self._pass(zeros, self.levels, "", np.zeros((count, 1)), np.ones((count, 1)))
 
-    def _part(self, windows: WindowSet, levels: Sequence[float]) -> Answer:
-        location, scale = self._scale(windows)
+    def _pass(
+        self,
+        windows: WindowSet,
+        levels: tuple[float, ...],
+        intervals: Intervals,
+        location: FloatArray,
+        scale: FloatArray,
+    ) -> Answer:
+        """Forecast windows whose location and scale, (B, 1), are known."""
         head = self._trained.head
-        outputs = self._outputs(self._batch(windows, location, scale))
+        batch = self._batch(windows, location, scale)
+        outputs = self._outputs(batch)
         with torch.inference_mode():
             mean = head.mean(outputs).numpy().astype(np.float64) * scale + location
             quantiles = np.empty((*mean.shape, len(levels)))
             if len(levels):
-                cut = head.quantiles(outputs, torch.tensor(levels, dtype=torch.float32)).numpy().astype(np.float64)
+                cut = quantiles_of(self._trained, batch, outputs, levels, intervals).numpy().astype(np.float64)
                 quantiles = cut * scale[..., None] + location[..., None]
-        if not np.isfinite(mean).all():
+        if not (np.isfinite(mean).all() and np.isfinite(quantiles).all()):
             raise NeuralError(f"Model {self.name}/{self.version} forecasts no number here. Ask another version.")
         return Answer(mean, quantiles)
 
@@ -141,13 +158,9 @@ class ServedModel:
             rows = [self._place[name] for name in windows.series]
             scaler = self._trained.scaler
             return scaler.location[rows, None], scaler.scale[rows, None]
-        rule, seen = self.signature.scaling, np.isfinite(windows.target)
-        if seen.all():
-            found = np.array([measure(rule, values) for values in windows.target])
-        else:
-            found = np.array([measure(rule, values[s]) for values, s in zip(windows.target, seen, strict=True)])
+        found = measure_rows(self.signature.scaling, windows.target)
         if self.signature.scaling not in UNSCALED:
-            for row, (location, spread) in enumerate(found):
+            for row, (location, spread) in enumerate(found.tolist()):
                 if is_flat(location, spread):
                     raise ConstantSeriesError(flat(f"Window {row}", self.signature.lookback, location))
         return found[:, :1], found[:, 1:]
@@ -159,12 +172,19 @@ class ServedModel:
         return Batch(
             _tensor((windows.target - location) / scale),
             torch.ones((1, 1)).expand(count, rows) if seen.all() else _tensor(seen.astype(np.float64)),
-            _tensor((windows.past - fitted.past[0]) / fitted.past[1]),
-            _tensor((windows.future - fitted.future[0]) / fitted.future[1]),
-            _tensor((windows.static - fitted.static[0]) / fitted.static[1]),
+            _scaled(windows.past, fitted.past),
+            _scaled(windows.future, fitted.future),
+            _scaled(windows.static, fitted.static),
         )
+
+
+def _scaled(values: FloatArray, fitted: FloatArray) -> Tensor:
+    """Inputs in the scale of the training rows."""
+    return _tensor((values - fitted[0]) / fitted[1]) if values.size else torch.zeros(values.shape)
 
 
 def _tensor(values: FloatArray) -> Tensor:
     """Values of 32 bits, zero where missing."""
-    return torch.from_numpy(np.nan_to_num(values).astype(np.float32))
+    found = values.astype(np.float32)
+    found[np.isnan(found)] = 0.0
+    return torch.from_numpy(found)

@@ -1,8 +1,8 @@
 """Questions for forecasts of series, longer than the look-back if they like: JSON, or a table in Arrow's IPC format.
 
-JSON: {"model", "version", "frequency", "levels", "names", "target": [[...], ...], "past", "future", "static"}; `target`
-and what follows have one entry a series, the newest value last, null where it is missing. A table has one row a series:
-a column `target` of lists, and where wanted `name`; the rest are parameters of the address.
+JSON: {"model", "version", "frequency", "levels", "intervals", "names", "target": [[...], ...], "past", "future",
+"static"}; `target` and what follows have one entry a series, the newest value last, null where it is missing. A table
+has one row a series: a column `target` of lists, and where wanted `name`; the rest are parameters of the address.
 """
 
 import io
@@ -15,23 +15,34 @@ import numpy.typing as npt
 import polars as pl
 from pydantic_core import from_json, to_json
 
+from nt_ray.neural.inference.quantiles import Intervals, checked_intervals
+from nt_ray.neural.serving.arrow_size import FILE, arrow_size
 from nt_ray.neural.serving.model import Answer, ServedModel
-from nt_ray.neural.serving.problems import MalformedRequestError, ShortSeriesError, WrongShapeError
+from nt_ray.neural.serving.problems import (
+    MalformedRequestError,
+    MissingValueError,
+    ShortSeriesError,
+    TooLargeError,
+    WrongShapeError,
+)
 from nt_ray.neural.serving.windows import KINDS, WindowSet, check_frequency, checked_levels, shapes, windows, with_gaps
 from nt_ray.types import FloatArray
 
 TEXTS: Final = ("model", "version", "frequency")
-KEYS: Final = frozenset({*TEXTS, "levels", "names", *KINDS})
+KEYS: Final = frozenset({*TEXTS, "levels", "intervals", "names", *KINDS})
+LARGEST_TABLE: Final = 64 << 20
+"""Bytes of a table once it is unpacked, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeriesQuestion:
-    """What is asked: a model, spacing of the rows, levels of quantiles, names of series, and their values by kind."""
+    """What is asked: a model, spacing of the rows, levels and kind of quantiles, names of series, values by kind."""
 
     model: str
     version: str
     frequency: str
     levels: tuple[float, ...]
+    intervals: Intervals
     names: tuple[str, ...]
     values: Mapping[str, Sequence[Any]]
 
@@ -59,18 +70,29 @@ def from_json_text(body: bytes) -> SeriesQuestion:
     return _question(asked, {kind: asked[kind] for kind in KINDS if kind in asked})
 
 
-def from_arrow(body: bytes, parameters: Mapping[str, str]) -> SeriesQuestion:
-    """Read a question as a table in Arrow's IPC format, stream or file, with parameters beside it."""
-    reader = pl.read_ipc if body.startswith(b"ARROW1") else pl.read_ipc_stream
+def from_arrow(body: bytes, parameters: Mapping[str, str], largest: int = LARGEST_TABLE) -> SeriesQuestion:
+    """Read a question as a table in Arrow's IPC format, stream or file, with parameters beside it.
+
+    `largest` are the bytes that it may hold once it is unpacked, and in them its values as 64-bit numbers.
+    """
+    size = arrow_size(body)
+    if max(size.nbytes, 8 * size.values) > largest:
+        raise TooLargeError(
+            f"The table unpacks to {size.nbytes} bytes and {size.values} values, and at most {largest} bytes of 64-bit "
+            "numbers are taken. Send fewer series at once."
+        )
+    reader = pl.read_ipc if body.startswith(FILE) else pl.read_ipc_stream
     try:
         table = reader(io.BytesIO(body))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        # Damaged bodies may make the reader panic, which is no `Exception`.
         raise MalformedRequestError(f"The table cannot be read: {error}. Send Arrow IPC.") from error
     if "target" not in table.columns or not isinstance(table.schema["target"], pl.List | pl.Array):
         raise MalformedRequestError("The table has no column target of lists. Send one row a series.")
     levels = [text for text in parameters.get("levels", "").split(",") if text]
-    names = table["name"].cast(pl.String).to_list() if "name" in table.columns else []
-    asked: dict[str, Any] = {key: parameters.get(key, "") for key in TEXTS} | {"levels": levels, "names": names}
+    names = _names(table["name"], largest) if "name" in table.columns else []
+    asked: dict[str, Any] = {key: parameters.get(key, "") for key in (*TEXTS, "intervals")}
+    asked |= {"levels": levels, "names": names}
     return _question(asked, {kind: table[kind].to_list() for kind in KINDS if kind in table.columns})
 
 
@@ -93,10 +115,22 @@ def to_arrow(question: SeriesQuestion, answer: Answer) -> bytes:
     """Write an answer as a table in Arrow's IPC stream: name, mean, and a column a level, lists of the horizon."""
     columns: dict[str, Any] = {"name": list(question.names)} if question.names else {}
     columns["mean"] = answer.mean
-    columns |= {f"q{level:g}": answer.quantiles[..., i] for i, level in enumerate(question.levels)}
+    columns |= {f"q{level!r}": answer.quantiles[..., i] for i, level in enumerate(question.levels)}
     room = io.BytesIO()
     pl.DataFrame(columns).write_ipc_stream(room)
     return room.getvalue()
+
+
+def _names(column: pl.Series, largest: int) -> list[str]:
+    """Names of a column, of which many may stand at the same bytes."""
+    try:
+        names = column.cast(pl.String)
+    except pl.exceptions.PolarsError as error:
+        raise MalformedRequestError("The column name holds no texts. Send one text a series.") from error
+    if int(names.str.len_bytes().sum()) > largest:
+        raise TooLargeError(f"The names take more than {largest} bytes. Send shorter ones.")
+    found: list[str] = names.to_list()
+    return found
 
 
 def _question(asked: Mapping[str, Any], values: Mapping[str, Sequence[Any]]) -> SeriesQuestion:
@@ -106,7 +140,13 @@ def _question(asked: Mapping[str, Any], values: Mapping[str, Sequence[Any]]) -> 
     names = tuple(str(name) for name in asked.get("names") or ())
     if names and len(names) != len(values.get("target", ())):
         raise WrongShapeError(f"{len(names)} names came for {len(values.get('target', ()))} series. Name each once.")
-    return SeriesQuestion(**texts, levels=checked_levels(asked.get("levels") or ()), names=names, values=values)
+    return SeriesQuestion(
+        **texts,
+        levels=checked_levels(asked.get("levels") or ()),
+        intervals=checked_intervals(asked.get("intervals") or ""),
+        names=names,
+        values=values,
+    )
 
 
 def _cut(kind: str, given: Sequence[Any], shape: tuple[int, ...] | None) -> FloatArray:
@@ -136,10 +176,12 @@ def _stacked(kind: str, rows: Sequence[FloatArray]) -> FloatArray:
 def _numbers(kind: str, values: Any) -> FloatArray:
     try:
         found: npt.NDArray[Any] = np.array(values)
+        if found.dtype == object:
+            found = with_gaps(found)
     except ValueError as error:
         raise WrongShapeError(f"{kind} has rows of different lengths. Give each as many columns.") from error
-    if found.dtype == object:
-        found = with_gaps(found)
+    except OverflowError as error:
+        raise MissingValueError(f"{kind} holds a number beyond those of 64 bits. Give it in a larger unit.") from error
     if found.size and found.dtype.kind not in "iuf":
         raise MalformedRequestError(f"{kind} holds something that is no number. Send numbers alone.")
     return found.astype(np.float64)

@@ -23,6 +23,11 @@ from nt_ray.neural.serving.model import ServedModel
 
 GONE: Final = (UnknownModelError, UnknownAliasError, UnknownVersionError)
 
+LEAST_GAIN: Final = 0.03
+"""Share by which twice the windows have to lower the cost of each, else larger passes are not tried."""
+SHORT_S: Final = 0.002
+"""Seconds of a pass that nobody minds waiting for."""
+
 log = logging.getLogger(__name__)
 
 
@@ -75,10 +80,18 @@ class Shelf:
         if wanted.version is not None:
             return self._cache.get((wanted.name, wanted.version))
         pair = (wanted.name, wanted.alias or self.terms.alias)
-        number = self._aliases.get(pair)
-        if number is None:
-            number = self._holder(*pair)
-        found = self._cache.get((wanted.name, number))
+        number = self._aliases.get(pair) or self._holder(*pair)
+        while True:
+            try:
+                found = self._cache.get((wanted.name, number))
+                break
+            except UnknownVersionError:
+                # Replaced, then deleted, since the alias was looked at.
+                self._forget(pair, number)
+                after = self._holder(*pair)
+                if after == number:
+                    raise
+                number = after
         with self._lock:
             # Another thread may have followed the alias further meanwhile.
             self._aliases.setdefault(pair, number)
@@ -111,6 +124,11 @@ class Shelf:
     def _holder(self, name: str, alias: str) -> int:
         return self.registry.describe(f"{name}@{alias}").manifest.version
 
+    def _forget(self, pair: tuple[str, str], number: int) -> None:
+        with self._lock:
+            if self._aliases.get(pair) == number:
+                del self._aliases[pair]
+
     def _follow(self, pair: tuple[str, str], before: int) -> Swap | None:
         name, alias = pair
         try:
@@ -136,8 +154,12 @@ class Shelf:
         trained = load_bundle(folder, self.terms.device)
         terms = self.terms
         model, _ = admit(trained, folder, name, version, terms.precision, terms.bound)
-        times = measure(model.warm_up, terms.largest_batch, time.perf_counter, slowest=terms.slowest_s)
+        # Others on the machine make times of the clock longer, not those of the processor; a GPU has none to tell.
+        clock = time.thread_time if terms.device == "cpu" else time.perf_counter
+        times = measure(model.warm_up, terms.largest_batch, clock, gain=LEAST_GAIN, slowest=terms.slowest_s)
         model.batch = knee(times, slowest=terms.slowest_s)
+        model.cut = min(times, key=lambda size: times[size] / size)
+        model.short = max((size for size, took in times.items() if took <= SHORT_S), default=0)
         if self._on_load is not None:
             self._on_load(model, time.perf_counter() - start)
         return model

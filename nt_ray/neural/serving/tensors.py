@@ -15,7 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic_core import from_json, to_json
 
-from nt_ray.neural.serving.problems import MalformedRequestError, TooLargeError, WrongDatatypeError, WrongShapeError
+from nt_ray.neural.serving.problems import (
+    MalformedRequestError,
+    MissingValueError,
+    TooLargeError,
+    WrongDatatypeError,
+    WrongShapeError,
+)
 from nt_ray.neural.serving.windows import with_gaps
 
 NUMBERS: Final[Mapping[str, str]] = {
@@ -35,6 +41,10 @@ NUMBERS: Final[Mapping[str, str]] = {
 TEXT: Final = "BYTES"
 LARGEST: Final = 1 << 27
 """Elements of one tensor."""
+DIMENSIONS: Final = 8
+"""Most dimensions of a tensor."""
+DIGITS: Final = 12
+"""Most digits of a length."""
 
 Array = npt.NDArray[Any]
 
@@ -76,7 +86,7 @@ def decode(body: bytes, header_length: str | None = None) -> Question:
     parameters = _object(head, "parameters")
     binary = bool(parameters.get("binary_data_output", False))
     outputs = {}
-    for output in head.get("outputs") or ():
+    for output in _list(head, "outputs"):
         name = _named(output, "output")
         outputs[name] = bool(_object(output, "parameters").get("binary_data", binary))
     rest = _Rest(memoryview(body)[length:])
@@ -141,9 +151,9 @@ class _Rest:
 def _length(text: str | None, size: int) -> int:
     if text is None:
         return size
-    if not text.isascii() or not text.isdigit() or int(text) > size:
+    if not text.isascii() or not text.isdigit() or len(text) > DIGITS or int(text) > size:
         raise MalformedRequestError(
-            f"Inference-Header-Content-Length is {text!r} for a body of {size} bytes. State the length of the JSON."
+            f"Inference-Header-Content-Length is {text[:40]!r} for a body of {size} bytes. State the JSON's length."
         )
     return int(text)
 
@@ -151,15 +161,20 @@ def _length(text: str | None, size: int) -> int:
 def _tensor(described: Any, rest: _Rest) -> Tensor:
     name = _named(described, "input")
     datatype, shape = described.get("datatype"), described.get("shape")
-    if datatype not in NUMBERS and datatype != TEXT:
+    if not isinstance(datatype, str) or datatype not in (*NUMBERS, TEXT):
         raise WrongDatatypeError(
             f"Input {name} has the datatype {datatype!r}. There are: {', '.join(NUMBERS)}, {TEXT}."
         )
-    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        raise WrongShapeError(f"Input {name} has the shape {shape!r}. Give a list of whole numbers.")
+    whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    if not whole or len(shape) > DIMENSIONS:
+        raise WrongShapeError(
+            f"Input {name} has the shape {str(shape)[:80]}. Give a list of at most {DIMENSIONS} whole numbers."
+        )
     count = math.prod(shape)
     if count > LARGEST:
-        raise TooLargeError(f"Input {name} has {count} elements, and at most {LARGEST} are taken. Send fewer at once.")
+        raise TooLargeError(
+            f"Input {name} has the elements of {str(shape)[:80]}, and at most {LARGEST} are taken. Send fewer at once."
+        )
     size = _object(described, "parameters").get("binary_data_size")
     if size is None:
         values = _from_json(name, datatype, described.get("data"))
@@ -186,8 +201,10 @@ def _from_json(name: str, datatype: str, data: Any) -> Array:
             raise WrongDatatypeError(f"Input {name} holds something that is no {datatype}. Send numbers alone.")
         with np.errstate(over="ignore"):
             return raw.reshape(-1).astype(NUMBERS[datatype])
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise WrongShapeError(f"Input {name} has rows of different lengths. Send a list of equal ones.") from error
+    except OverflowError as error:
+        raise MissingValueError(f"Input {name} holds a number beyond {datatype}. Give it in a larger unit.") from error
 
 
 def _from_bytes(name: str, datatype: str, data: memoryview) -> Array:
@@ -226,6 +243,13 @@ def _named(described: Any, kind: str) -> str:
         raise MalformedRequestError(f"An {kind} has no name. Describe each as an object with one.")
     name: str = described["name"]
     return name
+
+
+def _list(described: Mapping[str, Any], key: str) -> list[Any]:
+    found = described.get(key) or []
+    if not isinstance(found, list):
+        raise MalformedRequestError(f"{key} are {str(found)[:80]!r}. Give a list.")
+    return found
 
 
 def _object(described: Mapping[str, Any], key: str) -> Mapping[str, Any]:

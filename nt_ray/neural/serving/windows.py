@@ -11,6 +11,7 @@ from nt_ray.neural.series.signature import Signature
 from nt_ray.neural.serving.problems import (
     MissingValueError,
     ShortSeriesError,
+    TooLargeError,
     WrongDatatypeError,
     WrongFrequencyError,
     WrongInputsError,
@@ -21,6 +22,11 @@ from nt_ray.types import FloatArray
 
 TARGET: Final = "target"
 KINDS: Final = (TARGET, "past", "future", "static")
+LOWEST: Final = 1e-4
+"""Lowest level, and what the highest is short of 1: as far as quantiles in 32 bits are exact to the last digit."""
+MOST_LEVELS: Final = 100
+LARGEST_ANSWER: Final = 1 << 23
+"""Means and quantiles of one answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,16 +116,29 @@ def with_gaps(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def checked_levels(levels: Sequence[Any]) -> tuple[float, ...]:
-    """Read quantile levels, increasing in (0, 1)."""
+    """Read quantile levels: increasing, at most `MOST_LEVELS`, none nearer to 0 or 1 than `LOWEST`."""
+    if len(levels) > MOST_LEVELS:
+        raise WrongLevelsError(f"{len(levels)} levels are more than {MOST_LEVELS}. Ask for fewer at once.")
     try:
         found = tuple(float(level) for level in levels)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = (float("nan"),)
-    if not all(0.0 < level < 1.0 for level in found) or list(found) != sorted(set(found)):
+    if not all(LOWEST <= level <= 1.0 - LOWEST for level in found) or list(found) != sorted(set(found)):
         raise WrongLevelsError(
-            f"levels are {list(levels)}. Give numbers between 0 and 1, each once, the smallest first."
+            f"levels are {str(list(levels))[:80]}. Give numbers from {LOWEST} to {1.0 - LOWEST}, each once, the "
+            "smallest first."
         )
     return found
+
+
+def check_answer(count: int, horizon: int, levels: int) -> None:
+    """Refuse to make more numbers than one answer has room for."""
+    size = count * horizon * (1 + levels)
+    if size > LARGEST_ANSWER:
+        raise TooLargeError(
+            f"{count} windows of {horizon} rows at {levels} levels are {size} numbers, and an answer has at most "
+            f"{LARGEST_ANSWER}. Ask for fewer at once."
+        )
 
 
 def _same_inputs(wanted: Mapping[str, object], given: Mapping[str, object]) -> None:

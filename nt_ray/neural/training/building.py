@@ -2,6 +2,7 @@
 
 import torch
 
+from nt_ray.neural.ensemble import EnsembleHead
 from nt_ray.neural.heads.heads import Head, find_head
 from nt_ray.neural.models import registry
 from nt_ray.neural.models.base import Forecaster
@@ -12,8 +13,9 @@ from nt_ray.neural.training.step import WEIGHTS
 
 
 def build_head(recipe: Recipe) -> Head:
-    """Head of a recipe."""
-    return find_head(recipe.head, recipe.levels)
+    """Head of a recipe; an ensemble's reads each member's outputs with one of its own."""
+    heads = [find_head(recipe.head, recipe.levels) for _ in recipe.model.split(registry.JOINT)]
+    return heads[0] if len(heads) == 1 else EnsembleHead(heads)
 
 
 def build_network(recipe: Recipe, signature: Signature, outputs: int) -> Forecaster:

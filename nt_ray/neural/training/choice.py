@@ -15,6 +15,7 @@ from nt_ray.neural.models import registry
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.scoring.traded import Unit
 from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.series.signature import Signature
 from nt_ray.neural.series.sources import Field, from_bars
 from nt_ray.neural.training.recipe import Recipe
 
@@ -27,6 +28,8 @@ def recipe_of(settings: Training, model: str, values: Mapping[str, float], seed:
     name = registry.find(model).name
     shared = Recipe.model_fields.keys() & Training.model_fields.keys()
     fields = {key: getattr(settings, key) for key in shared}
+    if settings.solver == "ridge":
+        fields["head"] = "mse"
     try:
         return Recipe(model=name, parameters=registry.parameters(name, values), seed=seed, **fields)
     except ValidationError as problem:
@@ -34,9 +37,23 @@ def recipe_of(settings: Training, model: str, values: Mapping[str, float], seed:
         raise NeuralError(f"neural.training: {first['msg'].removeprefix('Value error, ')}") from problem
 
 
+def device_of(settings: Training) -> str:
+    """Device that the settings train on: a GPU, which has to be there, or the CPU."""
+    return "cuda" if settings.gpu else "cpu"
+
+
 def panel_of(bars: BarPanel, settings: Training) -> SeriesPanel:
-    """Panel of bars with the target of the settings."""
-    return from_bars(bars, FIELDS[settings.target])
+    """Panel of bars with the target and the inputs of the settings."""
+    field, past, future = FIELDS[settings.target], settings.past, settings.future
+    return from_bars(bars, field, past=past, future=future, ahead=settings.horizon)
+
+
+def panel_for(bars: BarPanel, target: str, *signatures: Signature) -> SeriesPanel:
+    """Panel of bars with this target and the inputs that trained networks take, as far ahead as they forecast."""
+    past, future = (
+        tuple(dict.fromkeys(n for s in signatures for n in getattr(s, kind))) for kind in ("past", "future")
+    )
+    return from_bars(bars, FIELDS[target], past=past, future=future, ahead=max(s.horizon for s in signatures))
 
 
 def shards_key(data: Data, settings: Training) -> str:
@@ -44,7 +61,8 @@ def shards_key(data: Data, settings: Training) -> str:
     source = Path(data.source)
     files = bar_files(source) if source.is_dir() else [source] if source.is_file() else []
     told = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    words = (data.model_dump_json(), settings.target, settings.shards, str(source.absolute()), told)
+    chosen = (settings.target, settings.past, settings.future, settings.shards)
+    words = (data.model_dump_json(), *chosen, str(source.absolute()), told)
     return hashlib.sha256(repr(words).encode()).hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from nt_ray.neural.models.base import Forecaster
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.series.portion import Portion
@@ -33,11 +34,12 @@ class TrainingModule(pl.LightningModule):
         resume: Path | None = None,
         device: str = "cpu",
         portion: Portion | None = None,
+        network: Forecaster | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         # Before the workers find each other the run is that of one; `on_fit_start` tells it of the others.
-        self.run = Training(panel, recipe, device=device, portion=portion)
+        self.run = Training(panel, recipe, device=device, portion=portion, network=network)
         if resume is not None:
             self.run.load(resume)
         self.network = self.run.task.network

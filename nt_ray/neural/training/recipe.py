@@ -2,13 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from annotated_types import Gt
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, model_validator
 
 from nt_ray.neural.models.base import Shape
 
 HeadName = Literal["mse", "mae", "huber", "quantile", "student_t"]
 Scaling = Literal["none", "standard", "robust", "last", "fold"]
 Schedule = Literal["constant", "cosine", "halving", "one_cycle"]
+Penalty = Annotated[float, AllowInfNan(False), Gt(0)]
 Level = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
@@ -36,6 +38,12 @@ class Recipe(BaseModel):
         "error", description="A series too short, constant or without values: refuse it, or train without it."
     )
 
+    solver: Literal["steps", "ridge"] = Field(
+        "steps", description="Steps along the gradient, or weights in closed form (rlinear with the head mse)."
+    )
+    penalties: tuple[Penalty, ...] = Field(
+        (1.0,), min_length=1, description="Penalties of ridge; the one that validates best is kept."
+    )
     batch: int = Field(256, ge=1, description="Windows of one step, over all workers together.")
     steps: int = Field(1000, ge=1, description="Steps of training.")
     lr: float = Field(1e-3, gt=0.0, description="Learning rate; the highest one where it changes.")
@@ -60,6 +68,8 @@ class Recipe(BaseModel):
             raise ValueError(f"levels = {list(self.levels)} do not increase. Give each once, the smallest first.")
         if self.patience and not (self.validate_every and self.validation):
             raise ValueError("patience needs validation. Set validate_every and validation, or patience = 0.")
+        if self.solver == "ridge" and len(self.penalties) > 1 and not (self.validate_every and self.validation):
+            raise ValueError("several penalties need validation. Set validate_every and validation, or give one.")
         if self.warmup >= self.steps:
             raise ValueError(f"warmup = {self.warmup} takes all {self.steps} steps. Give fewer.")
         return self

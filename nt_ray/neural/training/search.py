@@ -108,22 +108,24 @@ def lineage(stages: Sequence[Stage], values: Mapping[str, float]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") + 1
 
 
-def trained_through(panel: SeriesPanel, space: ModelSpace, stages: Sequence[Stage]) -> Training:
-    """Train a candidate through its stages."""
-    run = Training(panel, space.recipe(stages[0].values))
+def trained_through(panel: SeriesPanel, space: ModelSpace, stages: Sequence[Stage], device: str = "cpu") -> Training:
+    """Train a candidate through its stages; to the same bits on the same device."""
+    run = Training(panel, space.recipe(stages[0].values), device=device)
     run.run(until=stages[0].until)
     for before, stage in pairwise(stages):
         if dict(before.values) != dict(stage.values):
             with TemporaryDirectory() as place:
                 run.save(Path(place) / "state")
-                run = changed(panel, space, Path(place) / "state", stage.values)
+                run = changed(panel, space, Path(place) / "state", stage.values, device)
         run.run(until=stage.until)
     return run
 
 
-def changed(panel: SeriesPanel, space: ModelSpace, state: Path, values: Mapping[str, float]) -> Training:
+def changed(
+    panel: SeriesPanel, space: ModelSpace, state: Path, values: Mapping[str, float], device: str = "cpu"
+) -> Training:
     """Go on from a state with other values."""
-    run = Training(panel, space.recipe(values))
+    run = Training(panel, space.recipe(values), device=device)
     run.load(state, FREE)
     return run
 

@@ -6,9 +6,13 @@ rounding alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor, distributed
+
+LONGEST: Final = 1000
+"""Bytes of a sentence that workers tell each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,19 @@ class Team:
             tensor = tensor.clone()
             distributed.all_reduce(tensor)
         return tensor
+
+    def refusal(self, own: str, device: torch.device) -> str:
+        """Sentence of the first worker that refuses, the same for all; empty where none does.
+
+        Each has to ask before any waits for another: who leaves by itself is waited for until time runs out.
+        """
+        if self.size == 1:
+            return own
+        said = torch.zeros((self.size, LONGEST), dtype=torch.int32)
+        text = own.encode()[:LONGEST]
+        said[self.rank, : len(text)] = torch.tensor(list(text), dtype=torch.int32)
+        sentences = (bytes(filter(None, row)) for row in self.total(said.to(device)).tolist())
+        return next((sentence.decode(errors="ignore") for sentence in sentences if sentence), "")
 
     def share(self, mask: Tensor) -> Tensor | float:
         """Weight of this worker's mean: what it observed, over the mean of what each did."""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nt_ray.neural.heads.heads import Head
+from nt_ray.neural.inference.calibration import Calibration
 from nt_ray.neural.models.base import Forecaster
 from nt_ray.neural.series.scaling import FoldScaler
 from nt_ray.neural.series.signature import Signature
@@ -18,7 +19,7 @@ class Trained:
 
     `network` has the best weights of the validations, or the last where there were none. `losses` (steps,) float32 are
     those of training; `validations` pairs of steps taken and loss; `best` is the step of the weights; `data` the digest
-    of the panel.
+    of the panel. `calibration` makes conformal quantiles, None where there were too few validation windows.
     """
 
     network: Forecaster
@@ -31,3 +32,4 @@ class Trained:
     step: int
     best: int
     data: str
+    calibration: Calibration | None = None

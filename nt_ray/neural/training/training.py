@@ -24,6 +24,7 @@ from nt_ray.neural.series.splits import check_trainable, split_of, training_wind
 from nt_ray.neural.series.windows import resident
 from nt_ray.neural.training.building import build_head, build_network
 from nt_ray.neural.training.checkpoint import read_checkpoint, write_checkpoint
+from nt_ray.neural.training.closed_form import check_solvable, solutions
 from nt_ray.neural.training.device import find_device
 from nt_ray.neural.training.graph import GraphStep, capturable
 from nt_ray.neural.training.optimiser import AdamW
@@ -67,6 +68,9 @@ class Training:
         portion: Portion | None = None,
     ) -> None:
         place = find_device(device)
+        if recipe.solver == "ridge":
+            check_solvable(recipe, recipe.penalties)
+            _alone(team, portion)
         split = split_of(panel, recipe)
         check_trainable(panel, recipe, split)
         self.recipe = recipe
@@ -106,12 +110,17 @@ class Training:
 
     def join(self, team: Team) -> None:
         """Train with other workers from here on."""
+        if self.recipe.solver == "ridge":
+            _alone(team)
         self.task = replace(self.task, team=team)
         self._plain = self._plain or team.size > 1
         self._steps = None
 
     def advance(self) -> None:
-        """Take one step, and validate where it is time to."""
+        """Take one step, and validate where it is time to; a closed form takes all steps at once."""
+        if self.recipe.solver == "ridge":
+            self._solve()
+            return
         if self._steps is None:
             self._steps = (PlainStep if self._plain else GraphStep)(self.task, self.optimiser)
         self._steps.run(self.step)
@@ -183,6 +192,18 @@ class Training:
             data=self.data,
         )
 
+    def _solve(self) -> None:
+        """Take the weights of the penalty that validates best; validations count the penalties."""
+        recipe, network = self.recipe, self.task.network
+        for number, weights in enumerate(solutions(self.task, recipe.penalties), 1):
+            network.load_state_dict(weights)
+            self.step = number
+            self._validate()
+        if self.best.weights:
+            network.load_state_dict(self.best.weights)
+        self._losses = [np.array([validation_loss(self.task, self.task.windows)], np.float32)]
+        self.step = recipe.steps
+
     def _devices(self) -> list[torch.device]:
         return [self.task.device] if self.task.device.type == "cuda" else []
 
@@ -194,6 +215,14 @@ class Training:
             raise NeuralError(f"The validation loss is {loss} after {self.step} steps. Lower lr or set clip.")
         self.validations.append((self.step, loss))
         self.best.hear(loss, self.step, self.task.network.state_dict())
+
+
+def _alone(team: Team, portion: Portion | None = None) -> None:
+    if team.size > 1 or portion is not None:
+        raise NeuralError(
+            "A closed form is solved by one process on series in one piece. Set neural.training.workers = 0 and "
+            "shards = 0, or solver = 'steps'."
+        )
 
 
 def train(

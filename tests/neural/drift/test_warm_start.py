@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from nt_ray.neural.registry.evidence import Evidence
 from nt_ray.neural.registry.registry import Registry
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.keeping import keep
-from nt_ray.neural.training.durable import Pace, newest
+from nt_ray.neural.training.durable import Pace, newest, train_durably
 from nt_ray.neural.training.recipe import Recipe
 from nt_ray.neural.training.training import train
 from nt_ray.neural.training.training_log import read_log
@@ -124,7 +125,8 @@ def test_a_retraining_that_died_anywhere_goes_on_and_leaves_one_version(
     def again(**more: object) -> Retrained:
         due = due_retraining(registry, "m", "champion")
         assert due == plan
-        return retrain(registry, due, moved, tmp_path / "runs", pace=Pace(50, 0.0), **more)  # type: ignore[arg-type]
+        trainer = partial(train_durably, pace=Pace(50, 0.0), **more)  # type: ignore[arg-type]
+        return retrain(registry, due, moved, tmp_path / "runs", trainer=trainer)
 
     def die(*_: object, **__: object) -> None:
         raise Killed

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nt_ray.neural.heads.heads import NAMES, find_head
@@ -50,7 +50,6 @@ def test_nothing_observed_costs_nothing(name: str) -> None:
     assert not outputs.grad.any()
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-200, 200, width=32), min_size=3, max_size=8), st.sampled_from(["quantile", "student_t"]))
 def test_quantiles_never_cross_whatever_the_outputs(values: list[float], name: str) -> None:
     head = find_head(name, (0.05, 0.4, 0.6, 0.95)[: len(values) - 1])

@@ -19,7 +19,7 @@ def written(folder: Path, tensors: dict[str, torch.Tensor]) -> Path:
     return folder
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shape=st.lists(st.integers(0, 4), max_size=3), kind=st.sampled_from(KINDS), seed=st.integers(0, 1000))
 def test_tensors_come_back_to_the_bit(tmp_path: Path, shape: list[int], kind: torch.dtype, seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=shape)

@@ -93,3 +93,58 @@ def test_a_head_without_a_distribution_draws_no_paths(windows: Make) -> None:
 def test_the_number_of_weights_is_that_of_the_paper_with_its_sizes() -> None:
     net = build("deepar", Shape(12, 5, outputs=3))
     assert sum(p.numel() for p in net.parameters()) == sum(4 * 40 * (n + 40 + 2) for n in (2, 40, 40)) + 41 * 3
+
+
+@torch.no_grad()
+def test_quantiles_are_those_of_sampled_paths_and_know_what_lies_between(windows: Make) -> None:
+    net = network()
+    net.paths = 2000
+    batch, _ = windows(net.shape)
+    levels = torch.tensor([0.1, 0.5, 0.9])
+    outputs = net(batch)
+    found = net.quantiles(batch, outputs, levels, HEAD, 3)
+    # Other draws, each window with its own.
+    paths = net.sample(batch, 4000, 11, HEAD)
+    wanted = torch.from_numpy(np.quantile(paths.numpy(), levels.numpy(), axis=1)).permute(1, 2, 0)
+    spread = (wanted[..., 2] - wanted[..., 0])[..., None]
+    np.testing.assert_allclose(found / spread, wanted / spread, atol=0.06)
+    assert torch.equal(net.quantiles(batch, outputs, levels, HEAD, 3), found)
+    assert not torch.equal(net.quantiles(batch, outputs, levels, HEAD, 4), found)
+
+
+@torch.no_grad()
+def test_quantiles_of_a_window_do_not_depend_on_those_beside_it(windows: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network()
+    net.paths = 50
+    batch, _ = windows(net.shape)
+    levels = torch.tensor([0.1, 0.9])
+    whole = net.quantiles(batch, net(batch), levels, HEAD, 3)
+    for row in (0, 4):
+        one = Batch(*(part[row : row + 1] for part in batch))
+        torch.testing.assert_close(net.quantiles(one, net(one), levels, HEAD, 3), whole[row : row + 1])
+    monkeypatch.setattr("nt_ray.neural.models.deepar.ROWS", 100)
+    torch.testing.assert_close(net.quantiles(batch, net(batch), levels, HEAD, 3), whole)
+
+
+@torch.no_grad()
+def test_errors_add_up_along_paths_as_those_of_a_random_walk_do() -> None:
+    net = build("deepar", Shape(4, 9, outputs=3), {"hidden": 1, "layers": 1, "paths": 4000})
+    assert isinstance(net, DeepAR)
+
+    class Walk(torch.nn.Module):
+        """Cells whose next step has the last value for its location, and a normal's deviation of one."""
+
+        def forward(self, values: torch.Tensor, state: object) -> tuple[torch.Tensor, object]:
+            return values[..., :1], state
+
+    state = (torch.zeros(1, 1, 1), torch.zeros(1, 1, 1))
+    net.layers = torch.nn.ModuleList([Walk()])
+    net._read = lambda values, _: (values[..., :1], [state])  # type: ignore[method-assign]
+    net.outputs.weight.copy_(torch.tensor([[1.0], [0.0], [0.0]]))
+    net.outputs.bias.copy_(torch.tensor([0.0, 0.0, 1e6]))
+    batch = Batch(
+        torch.full((1, 4), 2.0), torch.ones(1, 4), torch.empty(1, 4, 0), torch.empty(1, 13, 0), torch.empty(1, 0)
+    )
+    low, high = net.quantiles(batch, net(batch), torch.tensor([0.1, 0.9]), HEAD, 0)[0].unbind(-1)
+    wanted = 2 * 1.2815516 * np.sqrt(np.arange(1, 10))
+    np.testing.assert_allclose(high - low, wanted, rtol=0.06)

@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nt_ray.neural.models.base import Shape
 from nt_ray.neural.models.inputs import filled, history, history_width, surroundings, surroundings_width
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-9, 9, width=32), st.booleans()), min_size=1, max_size=20))
 def test_a_gap_holds_the_last_value_observed_or_the_first(bars: list[tuple[float, bool]]) -> None:
     values = [value for value, _ in bars]

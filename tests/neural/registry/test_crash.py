@@ -131,4 +131,7 @@ def test_writers_at_once_lose_no_version_and_no_event(
     assert sorted(e.version for e in events) == list(versions)
     assert [e.before.version if e.before else None for e in events] == [None, *(e.version for e in events[:-1])]
     assert dict(registry.model("m").aliases) == {"challenger": events[-1].version}
+    # A writer that came second leaves an event that does not count, until it is swept.
+    registry.sweep("m", timedelta())
     assert len(list(registry.store.list("history/"))) == len(events)
+    assert registry.history("m")[::-1] == events

@@ -2,10 +2,13 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 from safetensors.numpy import load_file
 
+from benchmarks.s3_server import REGION, new_bucket
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.registry.evidence import Evidence
 from nt_ray.neural.registry.registry import Registry
@@ -18,6 +21,7 @@ from nt_ray.neural.registry.registry_problems import (
     UnknownVersionError,
     VersionInUseError,
 )
+from nt_ray.storage.objects import S3Access, open_objects
 
 Bundle = Callable[..., Path]
 MakeEvidence = Callable[..., Evidence]
@@ -316,3 +320,118 @@ def test_retraining_is_asked_for_once_until_the_holder_changes(
     assert local.ask_for_retraining("m", "champion", {}, "again") is None
     local.promote("m", 2, evidence=evidence(2, champion_version=1, champion=0.9))
     assert local.ask_for_retraining("m", "champion", {}, "later") is not None
+
+
+def test_a_change_whose_answer_was_lost_counts_once_though_another_was_made_on_top(
+    endpoint: str, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = f"s3://{new_bucket(endpoint)}/models"
+    ann, bob = (
+        Registry(open_objects(place, S3Access(endpoint, REGION)), tmp_path / "cache", by=by) for by in ("ann", "bob")
+    )
+    for seed in (1, 2, 3):
+        ann.register(bundle(seed), "m")
+    ann.promote("m", 1, "challenger")
+    client = ann.store._client  # type: ignore[attr-defined]
+    put, lost = client.put_object, []
+
+    def lossy(**given: Any) -> Any:
+        if given["Key"] == "models/aliases/m" and not lost:
+            # The first attempt arrives, its answer does not; until the client repeats it, Bob writes on top.
+            lost.append(put(**given))
+            bob.promote("m", 3, "challenger", reason="on top")
+        return put(**given)
+
+    monkeypatch.setattr(client, "put_object", lossy)
+    event = ann.promote("m", 2, "challenger")
+    assert lost
+    assert event is not None
+    assert (event.seq, event.by, event.version) == (2, "ann", 2)
+    assert [(e.seq, e.by, e.version) for e in bob.history("m")] == [(3, "bob", 3), (2, "ann", 2), (1, "ann", 1)]
+    assert dict(bob.model("m").aliases) == {"challenger": 3}
+    assert bob.rollback("m", "challenger") == 2
+
+
+def test_of_two_changes_at_once_the_later_looks_again_and_what_did_not_count_is_swept(
+    local: Registry, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in (1, 2, 3):
+        local.register(bundle(seed), "m")
+    bob = Registry(local.store, tmp_path / "cache", by="bob")
+    put_if, met = local.store.put_if, []
+
+    def late(key: str, data: bytes, version: str | None) -> str:
+        if key == "aliases/m" and not met:
+            met.append(key)
+            bob.promote("m", 3, "challenger")
+        return put_if(key, data, version)
+
+    monkeypatch.setattr(local.store, "put_if", late)
+    event = local.promote("m", 2, "challenger")
+    assert event is not None
+    assert (event.seq, event.before and event.before.version) == (2, 3)
+    assert len(list(local.store.list("history/m/"))) == 3
+    assert later(local, 2, tmp_path).sweep("m") == 1
+    assert [e.version for e in local.history("m")] == [2, 3]
+
+
+def test_a_sweep_leaves_uploads_of_other_programs_in_the_bucket_alone(
+    endpoint: str, bundle: Bundle, tmp_path: Path
+) -> None:
+    bucket = new_bucket(endpoint)
+    client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
+    for key in ("backups/huge", "files/other/huge", "files/m/20200101-000000-dead/weights.safetensors"):
+        client.create_multipart_upload(Bucket=bucket, Key=key)
+    registry = Registry(open_objects(f"s3://{bucket}", S3Access(endpoint, REGION)), tmp_path / "cache")
+    # The server dates every unfinished upload 2010.
+    registry.register(bundle(1), "m")
+    left = [upload["Key"] for upload in client.list_multipart_uploads(Bucket=bucket)["Uploads"]]
+    assert sorted(left) == ["backups/huge", "files/other/huge"]
+
+
+def test_an_alias_has_a_version_while_its_holder_is_replaced_and_deleted(
+    local: Registry, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in (1, 2, 3):
+        local.register(bundle(seed), "m")
+    local.promote("m", 1, "challenger")
+    fresh = iter((2, 3))
+    get, download = local.store.get, local.store.download
+
+    def replace_first(key: str) -> Any:
+        if key == "versions/m/00000001" and local.store.get is not get:
+            monkeypatch.setattr(local.store, "get", get)
+            local.promote("m", next(fresh), "challenger")
+            local.delete("m", 1)
+        return get(key)
+
+    monkeypatch.setattr(local.store, "get", replace_first)
+    assert local.describe("m@challenger").manifest.version == 2
+
+    def replace_again(*given: Any) -> Any:
+        monkeypatch.setattr(local.store, "download", download)
+        local.promote("m", next(fresh), "challenger")
+        local.delete("m", 2)
+        return download(*given)
+
+    monkeypatch.setattr(local.store, "download", replace_again)
+    assert contents(local.resolve("m@challenger")) == contents(bundle(3))
+    with pytest.raises(UnknownVersionError, match="was deleted"):
+        local.resolve("m/2")
+
+
+def test_a_version_that_is_deleted_while_it_is_fetched_is_unknown_and_not_damaged(
+    local: Registry, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.register(bundle(1), "m")
+    local.register(bundle(2), "m")
+    download = local.store.download
+
+    def late(*given: Any) -> Any:
+        monkeypatch.setattr(local.store, "download", download)
+        local.delete("m", 1)
+        return download(*given)
+
+    monkeypatch.setattr(local.store, "download", late)
+    with pytest.raises(UnknownVersionError, match="was deleted"):
+        local.resolve("m/1")

@@ -1,12 +1,23 @@
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.scoring.evaluation import Plan
-from nt_ray.neural.scoring.leak import Dated, LeakError, changed_futures, evaluated, find_leaks, predicted, refuse_leaks
-from nt_ray.neural.scoring.method import Naive, Plain
+from nt_ray.neural.scoring.leak import (
+    CHANGES,
+    REMOVED,
+    Dated,
+    LeakError,
+    changed_futures,
+    evaluated,
+    find_leaks,
+    predicted,
+    refuse_leaks,
+)
+from nt_ray.neural.scoring.method import Forecasts, Naive, Plain
 from nt_ray.neural.scoring.naive import RULES
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.types import FloatArray, IntArray
@@ -104,3 +115,35 @@ def test_a_pipeline_whose_rows_depend_on_values_is_refused() -> None:
         find_leaks(panel(), dropping)
     with pytest.raises(NeuralError, match="Origins"):
         find_leaks(panel(), dropping, origins=[ROWS - 1])
+
+
+def test_quantiles_that_know_the_future_are_caught_where_means_do_not() -> None:
+    @dataclass(frozen=True)
+    class Banded:
+        """The last value, with a band as wide as all of the series, test rows included."""
+
+        name: str = "banded"
+        horizon: int = 3
+
+        def fit(self, panel: SeriesPanel, seed: int, before: object) -> "Banded":
+            return self
+
+        def forecast(self, panel: SeriesPanel, origins: IntArray) -> Forecasts:
+            mean = np.repeat(panel.target[:, origins, None], self.horizon, axis=2)
+            width = np.nanstd(panel.target, axis=1)[:, None, None]
+            return Forecasts(origins, mean, (0.1, 0.9), np.stack([mean - width, mean + width], axis=-1))
+
+        def state(self) -> Mapping[str, FloatArray]:
+            return {}
+
+    leaks = find_leaks(panel(), evaluated(Banded(), PLAN))
+    assert [leak.output for leak in leaks] == ["seed 0: quantiles of a", "seed 0: quantiles of b"]
+
+
+def test_futures_are_changed_as_it_was_asked_for() -> None:
+    told = [what for what, _ in changed_futures(panel(), 60, changes=("multiplied",))]
+    assert told == ["the values are multiplied"]
+    whole = dict(changed_futures(panel(), 60))
+    assert list(whole) == [f"the values are {change}" for change in CHANGES]
+    (alone,) = (other for _, other in changed_futures(panel(), 60, changes=(REMOVED,)))
+    np.testing.assert_array_equal(alone.target, whole["the values are removed"].target)

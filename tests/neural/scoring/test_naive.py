@@ -37,7 +37,7 @@ def test_a_season_of_one_row_is_the_last_value() -> None:
     np.testing.assert_array_equal(seasonal(target, origins, 4, 1), repeat_last(target, origins, 4))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(0, 28), st.sampled_from(sorted(RULES)))
 def test_no_rule_sees_what_comes_after_its_origin(seed: int, origin: int, name: str) -> None:
     rng = np.random.default_rng(seed)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
-from nt_ray.neural.series.portion import Portion
+from nt_ray.neural.series.portion import Portion, stacked
+from nt_ray.neural.series.scaling import fit_scaler
 from nt_ray.neural.series.splits import split_of, to_train
 from nt_ray.neural.series.survey import survey
 from nt_ray.neural.training.recipe import Recipe
@@ -64,8 +65,6 @@ def test_a_shard_that_changed_after_it_was_counted_is_refused(waves: SeriesPanel
 
 
 def test_scales_fitted_on_shards_are_those_fitted_on_all(waves: SeriesPanel) -> None:
-    from nt_ray.neural.series.scaling import fit_scaler
-
     recipe = Recipe(model="rlinear", lookback=12, horizon=4, scaling="fold")
     facts = tuple(survey(waves.select((name,)), recipe) for name in waves.names)
     wanted = fit_scaler(waves, split_of(waves, recipe).train, target=True, inputs=True)
@@ -75,9 +74,25 @@ def test_scales_fitted_on_shards_are_those_fitted_on_all(waves: SeriesPanel) -> 
     np.testing.assert_array_equal(found.scale, wanted.scale)
 
 
-def test_shards_with_inputs_and_series_that_cannot_train_are_refused(waves: SeriesPanel, gappy: SeriesPanel) -> None:
+def test_inputs_are_scaled_by_the_moments_of_all_shards(gappy: SeriesPanel) -> None:
+    recipe = Recipe(model="gru", lookback=12, horizon=4)
+    panel = replace(gappy, static=np.empty(0), static_names=())
+    facts = tuple(survey(panel.select((name,)), recipe) for name in panel.names)
+    wanted = fit_scaler(panel, split_of(panel, recipe).train, target=False, inputs=True)
+    found = Portion(facts, (1,)).scaler
+    np.testing.assert_allclose(found.past, wanted.past, rtol=1e-12)
+    np.testing.assert_allclose(found.future, wanted.future, rtol=1e-12)
+    bare = Portion((survey(panel, recipe.model_copy(update={"inputs": "none"})),), (0,)).scaler
+    np.testing.assert_array_equal(bare.past, [[0.0, 0.0], [1.0, 1.0]])
+    joined = stacked([panel.select((name,)) for name in panel.names])
+    assert joined.digest() == panel.digest()
+
+
+def test_shards_with_static_inputs_and_series_that_cannot_train_are_refused(
+    waves: SeriesPanel, gappy: SeriesPanel
+) -> None:
     recipe = Recipe(model="rlinear", lookback=12, horizon=4)
-    with pytest.raises(NeuralError, match="inputs beside the target"):
+    with pytest.raises(NeuralError, match="static inputs"):
         survey(gappy, recipe)
     with pytest.raises(NeuralError, match="'b' is 3 in every training row"):
         survey(replace(waves, target=np.where(np.arange(3)[:, None] == 1, 3.0, waves.target)), recipe)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nt_ray.neural.series.sampling import AHEAD, Order, Sampler, mix
@@ -9,14 +9,12 @@ from nt_ray.neural.series.sampling import AHEAD, Order, Sampler, mix
 CPU = torch.device("cpu")
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 3000), seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 2**30))
 def test_every_epoch_visits_each_window_once(count: int, seed: int, epoch: int) -> None:
     places = Order(count, seed).places(epoch * count, count, CPU)
     assert torch.equal(places.sort().values, torch.arange(count))
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 500), first=st.integers(0, 10**6), cut=st.integers(0, 300))
 def test_a_sample_depends_on_its_number_alone(count: int, first: int, cut: int) -> None:
     order = Order(count, 3)

@@ -27,7 +27,7 @@ def panel_of(*series: np.ndarray) -> SeriesPanel:
     return SeriesPanel(tuple(f"s{number}" for number in range(len(target))), times, target)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     rows=st.integers(40, 80), lookback=st.integers(1, 8), horizon=st.integers(1, 4),
     validation=st.sampled_from([0.1, 0.2, 0.33]), purge=st.integers(0, 5),

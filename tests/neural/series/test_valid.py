@@ -22,7 +22,7 @@ def by_hand(
     return found
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 10**6),
     lookback=st.integers(1, 8),

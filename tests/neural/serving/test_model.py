@@ -3,12 +3,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from nt_ray.neural.inference.predictor import Predictor
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
+from nt_ray.neural.serving import metadata
 from nt_ray.neural.serving.model import ServedModel
 from nt_ray.neural.serving.reference import reference_of
+from nt_ray.neural.serving.tensors import Question, Tensor
 from nt_ray.neural.serving.windows import WindowSet, checked_levels, join, windows
 from nt_ray.neural.training.trained import Trained
 
@@ -51,8 +54,12 @@ def test_many_windows_are_those_of_parts_and_joined_ones_those_of_each(make: Mak
     model = ServedModel(make(head="student_t"))
     asked = windows(model.signature, cut(waves, list(range(20, 60))))
     whole = model.forecast(asked, LEVELS)
-    model.batch = 7
+    model.batch = model.cut = 7
+    sizes: list[int] = []
+    run = model._run
+    model._run = lambda batch: sizes.append(len(batch.target)) or run(batch)  # type: ignore[assignment,func-returns-value]
     parts = model.forecast(asked, LEVELS)
+    assert sizes == [7] * 17 + [1]
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-5)
     np.testing.assert_allclose(parts.quantiles, whole.quantiles, rtol=1e-5)
     again = join([asked.part(0, 50), asked.part(50, 51), asked.part(51, len(asked))])
@@ -83,7 +90,8 @@ def test_warming_up_takes_any_number_of_windows(make: Make, rich: SeriesPanel) -
 
         def __call__(self, batch: object) -> object:
             seen.append(len(batch.target))  # type: ignore[attr-defined]
-            return trained.network(batch)  # type: ignore[arg-type]
+            with torch.no_grad():
+                return trained.network(batch)  # type: ignore[arg-type]
 
     model = ServedModel(trained, runner=Counting())  # type: ignore[arg-type]
     model.warm_up(1)
@@ -130,11 +138,44 @@ def test_a_model_that_scales_by_series_wants_their_names(make: Make, waves: Seri
     assert windows(alone.signature, given, (), alone.series).series == ("b", "b", "b")
 
 
-@pytest.mark.parametrize("levels", [[0.0], [1.0], [0.9, 0.1], [0.5, 0.5], ["x"], [None], [float("nan")]])
+@pytest.mark.parametrize("levels", [[0.0], [1.0], [0.9, 0.1], [0.5, 0.5], ["x"], [None], [float("nan")], [9e-5]])
 def test_levels_increase_between_zero_and_one(levels: list[object]) -> None:
     with pytest.raises(NeuralError, match="levels are"):
         checked_levels(levels)
     assert checked_levels(["0.1", 0.9]) == (0.1, 0.9)
+    assert checked_levels(["0.0001", 0.9999]) == (0.0001, 0.9999)
+
+
+@pytest.mark.parametrize("head", ["quantile", "student_t"])
+def test_quantiles_are_numbers_out_to_the_outermost_levels(make: Make, waves: SeriesPanel, head: str) -> None:
+    model = ServedModel(make(head=head))
+    asked = windows(model.signature, cut(waves, [60]), names=model.series)
+    levels = checked_levels([0.0001, 0.001, 0.5, 0.999, 0.9999])
+    quantiles = model.forecast(asked, levels).quantiles
+    assert np.isfinite(quantiles).all()
+    assert (np.diff(quantiles, axis=2) > 0).all()
+    # Past any check, a level that is 0 in 32 bits has no number, and that is said.
+    with pytest.raises(NeuralError, match=r"forecasts no number|no levels"):
+        model.forecast(asked, [1e-50])
+
+
+def test_an_answer_of_too_many_numbers_is_refused_before_it_is_made(make: Make, waves: SeriesPanel) -> None:
+    model = ServedModel(make(head="quantile"))
+    one = cut(waves, [60])["target"][:1]
+    asked = windows(model.signature, {"target": np.broadcast_to(one, (25_000, 12))})
+    model.check(asked, [0.5] * 50)
+    with pytest.raises(NeuralError, match="10100000 numbers, and an answer has at most 8388608") as caught:
+        model.check(asked, [0.5] * 100)
+    assert caught.value.status == 413
+
+
+def test_numbers_beyond_32_bits_are_no_answer_in_32_bits(make: Make, waves: SeriesPanel) -> None:
+    model = ServedModel(make(), "m")
+    target = cut(waves, [60])["target"] * 1e39
+    question = Question("", {"target": Tensor("target", "FP64", target)}, {}, {}, False)
+    asked, levels, _ = metadata.asked(question, model)
+    with pytest.raises(NeuralError, match="beyond those of FP32"):
+        metadata.answered(question, model.forecast(asked, levels))
 
 
 def test_reference_windows_are_the_latest_whole_ones(make: Make, waves: SeriesPanel) -> None:
@@ -167,6 +208,7 @@ def test_missing_values_are_masked_as_in_training(make: Make, rich: SeriesPanel,
     origins = np.array([30, 50, 82])
     truth = Predictor(trained).windows(panel, origins)[0].reshape(9, 4)
     model = ServedModel(trained, batch=4)
+    model.cut = 4
     names = [name for name in panel.names for _ in origins]
     asked = windows(model.signature, cut(panel, origins), names, model.series)
     model.check(asked)

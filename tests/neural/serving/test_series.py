@@ -98,6 +98,13 @@ def test_a_null_is_a_missing_value(make: Make, waves: SeriesPanel, missing: floa
         (text(target=[[1.0, 2.0] * 6], past=[[[1.0]] * 12]), "wrong_inputs"),
         (text(target=[[1.0, 2.0] * 6], targets=[]), "malformed_request"),
         (text(target=[[1.0, 2.0] * 6], levels=0.5), "malformed_request"),
+        (text(target=[[10**400, 1.5] * 6]), "missing_value"),
+        (text(target=[[10**400] * 12]), "missing_value"),
+        (text(target=[[10**400, None] * 6]), "missing_value"),
+        (text(target=[[1.0, 2.0] * 6], levels=[10**400]), "wrong_levels"),
+        (text(target=[[1.0, 2.0] * 6], levels=[1e-50]), "wrong_levels"),
+        (text(target=[[1.0, 2.0] * 6], levels=[0.99999999]), "wrong_levels"),
+        (text(target=[[1.0, 2.0] * 6], levels=[i / 200 for i in range(1, 102)]), "wrong_levels"),
     ],
 )
 def test_questions_that_make_no_sense_are_refused_with_a_code(make: Make, body: bytes, code: str) -> None:
@@ -125,3 +132,18 @@ def test_a_table_without_a_target_or_a_model_is_refused() -> None:
         pl.DataFrame(frame).write_ipc_stream(room)
         with pytest.raises(NeuralError, match=said):
             from_arrow(room.getvalue(), parameters)
+
+
+def test_names_that_are_no_texts_are_refused() -> None:
+    room = io.BytesIO()
+    pl.DataFrame({"target": [[1.0]], "name": [["a"]]}).write_ipc_stream(room)
+    with pytest.raises(NeuralError, match="name holds no texts"):
+        from_arrow(room.getvalue(), {"model": "m"})
+
+
+def test_each_level_has_its_column_however_near_they_are(make: Make, waves: SeriesPanel) -> None:
+    model = ServedModel(make(head="quantile"), "m", 4)
+    levels = [0.1, 0.1000001, 0.5]
+    asked = from_json_text(text(target=waves.target.tolist(), levels=levels))
+    table = pl.read_ipc_stream(io.BytesIO(to_arrow(asked, model.forecast(asked.windows(model), asked.levels))))
+    assert table.columns == ["mean", "q0.1", "q0.1000001", "q0.5"]

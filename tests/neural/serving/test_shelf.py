@@ -25,6 +25,19 @@ def test_a_model_is_found_by_name_alias_and_version(registry: Registry, register
     assert shelf.get("m").batch in (1, 2, 4)
 
 
+def test_sizes_of_passes_follow_from_what_was_measured(
+    registry: Registry, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register()
+    times = {1: 0.001, 2: 0.0015, 4: 0.0029, 8: 0.0056}
+    monkeypatch.setattr("nt_ray.neural.serving.shelf.measure", lambda *_, **__: times)
+    model = Shelf(registry, TERMS).get("m")
+    # Twice two windows save 3 % each, too little to gather requests for, but a request that has them saves it.
+    assert (model.batch, model.cut, model.short) == (2, 8, 2)
+    monkeypatch.setattr("nt_ray.neural.serving.shelf.SHORT_S", 0.0009)
+    assert Shelf(registry, TERMS).get("m").short == 0
+
+
 def test_an_alias_is_followed_in_one_step_and_the_old_model_stays_usable(
     registry: Registry, register: Register
 ) -> None:
@@ -92,3 +105,27 @@ def test_what_is_not_there_is_told_by_its_name(registry: Registry, register: Reg
         with pytest.raises(kind) as caught:
             shelf.get(*asked)
         assert 400 <= caught.value.status < 500
+
+
+def test_a_model_that_was_forgotten_replaced_and_deleted_is_asked_for_by_its_alias_all_the_same(
+    registry: Registry, register: Register
+) -> None:
+    register()
+    register("other")
+    shelf = Shelf(registry, Terms(alias="live", largest_batch=1, cache_bytes=1))
+    assert shelf.get("m").version == 1
+    shelf.get("other")
+    assert shelf.loaded() == (("other", 1),)
+    register(seed=1)
+    registry.delete("m", 1)
+    # Aliases were not looked at since.
+    assert shelf.get("m").version == 2
+    assert shelf.following()["m@live"] == 2
+    with pytest.raises(UnknownVersionError):
+        shelf.get("m", "1")
+    shelf.get("other")
+    register(alias="next", seed=2)
+    registry.remove("m", "live")
+    registry.delete("m", 2)
+    with pytest.raises(UnknownAliasError):
+        shelf.get("m")

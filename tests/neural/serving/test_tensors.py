@@ -1,9 +1,10 @@
 import json
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tritonclient.utils import serialize_byte_tensor
 
@@ -98,6 +99,13 @@ def test_outputs_are_binary_where_it_is_asked_for() -> None:
             "within",
         ),
         (body(tensor(data=[1, 2, 3, 4]), tensor(data=[1, 2, 3, 4])), "malformed_request", "same name"),
+        (body(tensor(data=[10**400, 1.5, 1, 1])), "missing_value", "beyond FP32"),
+        (body(tensor(datatype="FP64", data=[10**400] * 4)), "missing_value", "beyond FP64"),
+        (body(tensor(datatype=["FP32"], data=[1])), "wrong_datatype", "has the datatype"),
+        (body(tensor(shape=[1] * 100, data=[1])), "wrong_shape", "at most 8"),
+        (body(tensor(shape=[10**400], data=[1])), "too_large", "elements"),
+        (body(tensor(data=[1, 2, 3, 4]), outputs=5), "malformed_request", "Give a list"),
+        ((b"{}", "1" * 5000), "malformed_request", "for a body of 2"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_code(sent: tuple[bytes, str | None], code: str, said: str) -> None:
@@ -105,3 +113,19 @@ def test_what_cannot_be_read_is_refused_with_a_code(sent: tuple[bytes, str | Non
         decode(*sent)
     assert caught.value.code == code
     assert 400 <= caught.value.status < 500
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.sampled_from([0, -1, 2, 2**63, 2**64, 10**400]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "binary_data"]), inner),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(["id", "name", "datatype", "shape", "data", "parameters", "outputs", "inputs"]), ODD)
+@settings(max_examples=200)
+def test_odd_values_anywhere_are_read_or_refused_and_nothing_else(key: str, odd: object) -> None:
+    one = tensor(data=[1, 2, 3, 4])
+    sent = {"inputs": [one | {key: odd}]} if key in one or key == "parameters" else {"inputs": [one]} | {key: odd}
+    with suppress(NeuralError):
+        decode(json.dumps(sent).encode())
