@@ -11,7 +11,7 @@ class NeuralTraderError(Exception):
     """Root of every error this product raises on purpose."""
 
     code: ClassVar[str] = "error"
-    status: ClassVar[int] = 500
+    status: int = 500
     exit_code: ClassVar[int] = 1
 
     def __reduce__(self) -> tuple[Any, ...]:

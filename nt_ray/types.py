@@ -14,5 +14,8 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 MONEY_DECIMALS: Final = 8
 """Money is exact to this many decimals everywhere: `Decimal` in the books, `int64` quanta in kernels."""
 
+QUANTITY_DECIMALS: Final = 9
+"""Quantities are exact to this many decimals in orders, executions and books."""
+
 QUANTA_PER_UNIT: Final = 10**MONEY_DECIMALS
 """Money quanta in one unit of currency (1 USD = 100,000,000 quanta)."""

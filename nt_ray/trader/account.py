@@ -19,16 +19,19 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from time import time_ns
 from typing import Any, Final
 
 from nt_ray.brokers.base import Broker, VenueUpdate
-from nt_ray.errors import BadInputError, FencedError, StorageError, TradingError
+from nt_ray.brokers.custody import Custodian
+from nt_ray.errors import BadInputError, FencedError, StorageError
 from nt_ray.market.bars import Instrument
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import Journal, MovedError
-from nt_ray.trader.account_view import AccountView
 from nt_ray.trader.background import Background
+from nt_ray.trader.bookkeeping import Bookkeeping
 from nt_ray.trader.books import Books
+from nt_ray.trader.cancels import Cancels
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.controls import Controls
 from nt_ray.trader.intake import Intake, Prepared, Unit
@@ -36,10 +39,9 @@ from nt_ray.trader.news import Answers, Inquiry, heard, inquire, legal, news
 from nt_ray.trader.reconciliation import Reconciliation, reconcile
 from nt_ray.trader.reports import AccountState, OrderReport, report
 from nt_ray.trader.venue_link import VenueLink
-from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
-from nt_ray.trading.lots import LotMethod, Lots
-from nt_ray.trading.orders import Order, OrderRequest, OrderStatus
+from nt_ray.trading.lots import LotMethod
+from nt_ray.trading.orders import Order, OrderRequest
 
 __all__ = ["Account", "AccountState", "OrderReport", "Prepared"]
 
@@ -47,7 +49,7 @@ SEND_WITHIN: Final = timedelta(minutes=1)
 """How long after it was let through an order may still be sent: later its reason may be gone."""
 
 
-class Account(AccountView):
+class Account(Cancels, Bookkeeping):
     """One brokerage account at one venue."""
 
     def __init__(
@@ -61,11 +63,13 @@ class Account(AccountView):
         currency: str = "USD",
         lots: LotMethod = LotMethod.AVERAGE,
         *,
+        custodian: Custodian | None = None,
         snapshot_every: int | None = None,
         shared: bool = False,
     ) -> None:
         """Recover: replay the journal, ask the venue, enforce what is stopped.
 
+        `custodian`: who says what the venue holds and books without an order.
         `snapshot_every`: events between two snapshots of the books, at the least; None leaves it to the account.
         `shared`: threads share it, so nothing slow is done on the way: cancels that the account decides are left to
         whoever asks for `postponed`, and snapshots are written aside.
@@ -73,16 +77,20 @@ class Account(AccountView):
         self.name = name
         self._journal = journal
         self._broker = broker
-        self._link = VenueLink(broker)
+        self._custodian = custodian
+        self._link = VenueLink(broker, [instrument.symbol for instrument in instruments], custodian)
         self._clock = clock
-        self._books = Books(currency, lots=lots)
-        self._new_books: Callable[[], Books] = lambda: Books(currency, lots=lots)
+        self._new_books: Callable[[], Books] = lambda: Books(
+            currency, daily_loss_by_hand=limits.daily_loss_by_hand, lots=lots
+        )
+        self._books = self._new_books()
         self._new_checkpoints: Callable[[], Checkpoints] = lambda: Checkpoints(journal, snapshot_every, aside=shared)
-        cancel = self._postpone if shared else self.cancel
+        cancel = self._postpone if shared else self.cancel_many
         self._new_controls: Callable[[Books], Controls] = lambda books: Controls(
-            books, limits, instruments, broker.name, self._commit, cancel
+            books, limits, instruments, broker.name, self._commit, cancel, self._link.standing
         )
         self._checkpoints = self._new_checkpoints()
+        self._looked_at: datetime | None = None
         self._in_flight: set[str] = set()
         self._postponed: dict[str, None] = {}
         self._unheard: list[VenueUpdate] = []
@@ -114,39 +122,6 @@ class Account(AccountView):
         self._commit(self._heed(inquiry, self.ask(inquiry)))
         self._controls.watch(now)
 
-    def deposit(self, amount: Decimal, deposit_id: str = "initial") -> None:
-        """Pay capital in (negative: out), once for each `deposit_id`."""
-        booked = self._books.deposits.get(deposit_id)
-        if booked is not None and booked != amount:
-            raise TradingError(
-                f"Deposit {deposit_id!r} of {booked} is booked and cannot become {amount}. Use a new id."
-            )
-        if booked is None:
-            if not amount.is_finite() or amount == 0:
-                raise BadInputError(f"Deposit {amount} is not an amount. Give a number other than zero.")
-            self._commit([e.Deposited(self._now(), deposit_id, amount)])
-
-    def act(self, action: a.Action) -> None:
-        """Book a dividend, a split, a change of symbol, a charge or an exchange of currency, once for each id."""
-        now = max(action.time, self._now())
-        booked = self._books.actions.get(action.action_id)
-        if booked is not None and replace(booked, time=action.time) != action:
-            raise TradingError(f"{booked} is booked and cannot become {action}. Use a new id.")
-        if booked is None:
-            # What the ledger cannot hold must not get into the journal.
-            a.book(self._books.ledger.copy(), action)
-            self._commit([replace(action, time=now)])
-
-    def name_lots(self, client_order_id: str, lots: Sequence[str]) -> None:
-        """Say which lots the fills of an order close, where the account closes specific lots."""
-        named = a.LotsNamed(self._now(), client_order_id, self.order(client_order_id).request.symbol, tuple(lots))
-        a.book(self._books.ledger.copy(), named)
-        self._commit([named])
-
-    def lots(self, symbol: str) -> Lots:
-        """Tax lots of a position, oldest first."""
-        return self._books.ledger.lots(symbol)
-
     def submit(self, requests: Sequence[OrderRequest]) -> list[OrderReport]:
         """Pass orders through gate, journal and venue; one report for each, in order."""
         prepared = self.prepare(requests)
@@ -160,13 +135,16 @@ class Account(AccountView):
 
     def prepare(self, requests: Sequence[OrderRequest]) -> Prepared:
         """Ask the gate for each order, earlier ones counting as open; journal the answers in one append."""
+        began = time_ns()
         now = self._now()
         self._controls.expire(now)
         intake = Intake(self._books, self._controls.gate, self._link.cannot, now)
-        prepared = intake.take(requests)
+        found = intake.take(requests)
+        judged = time_ns()
         self._commit(intake.events)
-        self._in_flight.update(prepared.sent)
-        return prepared
+        self._in_flight.update(found.sent)
+        parts = (("gate", began, judged), ("journal", judged, time_ns()))
+        return Prepared(found.requests, found.refused, found.to_send, parts)
 
     def send(self, unit: Unit) -> list[e.OrderEvent]:
         """Send what goes to the venue in one call; return what became of it, nothing where that is unknown."""
@@ -208,11 +186,7 @@ class Account(AccountView):
         market's past up to now, for limits that look at it.
         Safe to repeat: a time before the last mark brings no prices, an equal one no change.
         """
-        inquiry = self.inquire(time)
-        with ExitStack() as failed:
-            failed.callback(self.drop, inquiry)
-            answers = self.ask(inquiry)
-            failed.pop_all()
+        inquiry, answers = self._asked(time)
         return self.take(inquiry, answers, time, marks, background, made)
 
     def inquire(self, time: datetime) -> Inquiry:
@@ -222,6 +196,7 @@ class Account(AccountView):
             self.recover()
         self._books.now = now = max(time, self._books.time)
         inquiry = inquire(self._books, self._in_flight, now, lambda orders: self._still_wanted(orders, now))
+        inquiry = replace(inquiry, activities_since=self._activities_since(now))
         if inquiry.doubts:
             # Settling may send, and a writer that has been replaced must not.
             self._journal.confirm()
@@ -267,40 +242,11 @@ class Account(AccountView):
         self._checkpoints.keep(books)
         return self.state()
 
-    def cancel(self, client_order_id: str) -> OrderReport:
-        """Ask the venue to cancel what is left of an order; a finished one is reported as it stands."""
-        if self.begin_cancel(client_order_id):
-            outcome = None
-            try:
-                outcome = self.ask_cancel(client_order_id)
-            finally:
-                self.end_cancel(client_order_id, outcome)
-        return report(self._books.orders[client_order_id])
-
-    def begin_cancel(self, client_order_id: str) -> bool:
-        """Journal that the venue is to be asked; False where there is nothing to ask, or the order is in flight."""
-        status = self._books.order(client_order_id).status
-        self._postponed.pop(client_order_id, None)
-        if not status.is_open or status is OrderStatus.PENDING_CANCEL or client_order_id in self._in_flight:
-            return False
-        self._commit([e.PendingCancel(self._now(), client_order_id)])
-        self._in_flight.add(client_order_id)
-        return True
-
-    def ask_cancel(self, client_order_id: str) -> e.OrderEvent | None:
-        """Ask the venue to cancel; None where the outcome is not known yet."""
-        return self._link.cancel(client_order_id, self._moment())
-
-    def end_cancel(self, client_order_id: str, outcome: e.OrderEvent | None) -> None:
-        """Journal what the venue said."""
-        self._in_flight.discard(client_order_id)
-        if outcome is not None:
-            self._commit(legal(self._books, [outcome]))
-
     def hear(self, updates: Sequence[VenueUpdate]) -> bool:
         """Take in what the venue has pushed; tell whether it was news. What concerns an order in flight waits."""
         now = self._now()
         events, self._unheard = heard(self._books, [*self._unheard, *updates], self._in_flight, now)
+        events += self._controls.alarms(events, now)
         self._commit([*events, e.Marked(now, {})] if events else (), durable=bool(events))
         if events:
             self._controls.watch(now)
@@ -314,12 +260,9 @@ class Account(AccountView):
         """Cancel what must not work."""
         self._controls.watch(self._now())
 
-    def cancel_all(self) -> list[OrderReport]:
-        """Ask the venue to cancel every open order."""
-        return [self.cancel(client_order_id) for client_order_id in list(self._books.open)]
-
     def reconcile(self) -> Reconciliation:
         """Take in all news, then compare with the venue; each difference is named."""
+        self.look_soon()
         self.sync(self._now(), {})
         return self.compare()
 
@@ -375,19 +318,25 @@ class Account(AccountView):
         for event in events:
             self._books.apply(event)
 
+    def _asked(self, time: datetime) -> tuple[Inquiry, Answers]:
+        inquiry = self.inquire(time)
+        with ExitStack() as failed:
+            failed.callback(self.drop, inquiry)
+            answers = self.ask(inquiry)
+            failed.pop_all()
+        return inquiry, answers
+
     def _moment(self) -> datetime:
         """Time of a call that changes nothing here."""
         return max(self._clock(), self._books.time)
 
-    def _postpone(self, client_order_id: str) -> OrderReport:
-        self._postponed[client_order_id] = None
-        return report(self._books.orders[client_order_id])
-
     def _heed(self, inquiry: Inquiry, answers: Answers) -> list[e.Event]:
         """Fold in what became of orders in doubt; return the other events of the answers."""
         self.drop(inquiry)
+        self._controls.heed(answers.standing)
         self._commit(legal(self._books, answers.settled))
-        return news(self._books, answers, self._in_flight)
+        events = news(self._books, answers, self._in_flight)
+        return events + self._controls.alarms(events, answers.time) + self._booked(answers, events)
 
     def _still_wanted(self, orders: Sequence[Order], now: datetime) -> bool:
         """Whether orders that never reached the venue may still go there: not once stopped, nor after a while."""

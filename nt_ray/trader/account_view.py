@@ -10,8 +10,10 @@ from nt_ray.storage.journal import Journal
 from nt_ray.trader.books import Books
 from nt_ray.trader.controls import Controls
 from nt_ray.trader.reports import AccountState, state_of
+from nt_ray.trader.venue_link import VenueLink
+from nt_ray.trader.verdicts import Verdict, verdicts
 from nt_ray.trading import events as e
-from nt_ray.trading.orders import Fill, Order, OrderStatus
+from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus
 
 DOUBTFUL: Final = (OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
 """States of orders about which the venue is to be asked."""
@@ -28,6 +30,11 @@ class AccountView:
     _postponed: dict[str, None]
     _unwritten: list[e.OrderEvent]
     _new_books: Callable[[], Books]
+    _link: VenueLink
+
+    def preview(self, request: OrderRequest) -> list[Verdict]:
+        """Say what the venue's capabilities and each rule make of an order now; nothing is journalled or sent."""
+        return verdicts(request, self._controls.gate, self._books, self._link.cannot(request))
 
     @property
     def in_flight(self) -> Set[str]:
@@ -39,6 +46,11 @@ class AccountView:
         """Ids of orders of which it is not known what the venue did, and nobody waits for its word."""
         orders, books = self._books.orders, self._books
         return [i for i in books.open if orders[i].status in DOUBTFUL and i not in self._in_flight]
+
+    @property
+    def disputes(self) -> list[str]:
+        """What the venue told and cannot be, a sentence each."""
+        return [f"{fact} is disputed: {told.reason}" for fact, told in self._books.disputes.items()]
 
     @property
     def epoch(self) -> int:

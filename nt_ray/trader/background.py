@@ -1,10 +1,11 @@
 """What the gate knows of the market's past: average volumes, and how prices moved together.
 
-Made from history that ends where the account stands, never beyond. It is worked out only where a limit asks for it.
+Made from history that ends where the account stands, never beyond. It is worked out only where a limit asks for it;
+scenarios also where somebody wants to know what is at risk (`tail`).
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -12,8 +13,6 @@ from typing import Final
 import numpy as np
 
 from nt_ray.risk.limits import RiskLimits
-from nt_ray.risk.monte_carlo.models import Model, fit_normal, fit_student
-from nt_ray.risk.monte_carlo.scenarios import Plan, make
 from nt_ray.risk.references import References
 from nt_ray.risk.scenario_table import ScenarioTable, past_returns
 from nt_ray.types import FloatArray
@@ -23,11 +22,6 @@ AVERAGED: Final = 20
 
 DRAWN: Final = 10_000
 """Scenarios that are drawn of a model."""
-
-_FITS: Final[Mapping[str, Callable[[FloatArray], Model]]] = {
-    "monte_carlo_normal": fit_normal,
-    "monte_carlo_t": fit_student,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +42,14 @@ def is_needed(limits: RiskLimits) -> bool:
     return limits.max_volume_share is not None or limits.max_var is not None
 
 
-def bars_needed(limits: RiskLimits) -> int:
+def bars_needed(limits: RiskLimits, *, tail: bool = False) -> int:
     """How many bars of the past the limits look at."""
-    return max(AVERAGED, limits.var_window + 1 if limits.max_var is not None else 0)
+    return max(AVERAGED, limits.var_window + 1 if tail or limits.max_var is not None else 0)
 
 
-def background(symbols: Sequence[str], closes: FloatArray, volumes: FloatArray, limits: RiskLimits) -> Background:
+def background(
+    symbols: Sequence[str], closes: FloatArray, volumes: FloatArray, limits: RiskLimits, *, tail: bool = False
+) -> Background:
     """Work out what limits ask for.
 
     Parameters
@@ -66,9 +62,12 @@ def background(symbols: Sequence[str], closes: FloatArray, volumes: FloatArray, 
         (T, N) traded quantity; NaN where unknown.
     limits
         Which limits are in force, and over how many bars they look.
+    tail
+        Whether scenarios are wanted without a limit on them.
     """
     averages = _averages(symbols, volumes) if limits.max_volume_share is not None else {}
-    return Background(averages, _scenarios(symbols, closes, limits) if limits.max_var is not None else None)
+    wanted = tail or limits.max_var is not None
+    return Background(averages, _scenarios(symbols, closes, limits) if wanted else None)
 
 
 def _averages(symbols: Sequence[str], volumes: FloatArray) -> dict[str, Decimal]:
@@ -87,8 +86,17 @@ def _scenarios(symbols: Sequence[str], closes: FloatArray, limits: RiskLimits) -
     if not columns or len(window) <= math.ceil(1.0 / (1.0 - confidence) - 1e-9):
         return None
     returns = past_returns(window[:, columns], limits.var_window)
-    fit = _FITS.get(limits.var_model)
-    if fit is not None:
-        # The same draws under any past, so that a limit does not move by chance from bar to bar.
-        returns = np.asarray(make(Plan(model=fit(returns), count=DRAWN)).matrix().T, dtype=np.float64)
+    if limits.var_model != "historical":
+        returns = _drawn(returns, limits.var_model)
     return ScenarioTable([symbols[column] for column in columns], returns, confidence)
+
+
+def _drawn(returns: FloatArray, model: str) -> FloatArray:
+    """Scenarios (DRAWN, N) of a model fitted to past returns (T, N)."""
+    # Accounts are started again in a hurry, and few draw: what draws takes as long to import as all the rest of one.
+    from nt_ray.risk.monte_carlo.models import Model, fit_normal, fit_student
+    from nt_ray.risk.monte_carlo.scenarios import Plan, make
+
+    fitted: Model = fit_student(returns) if model == "monte_carlo_t" else fit_normal(returns)
+    # The same draws under any past, so that a limit does not move by chance from bar to bar.
+    return np.asarray(make(Plan(model=fitted, count=DRAWN)).matrix().T, dtype=np.float64)

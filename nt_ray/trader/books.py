@@ -27,6 +27,7 @@ from nt_ray.trading.lifecycle import apply, open_order
 from nt_ray.trading.lots import QUANTUM, ZERO, LotMethod
 from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus, Side
 
+_BY_HAND: Final = "daily_loss_by_hand"
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,6 +51,8 @@ class Books:
         self.now = _BEGINNING
         self.time = _BEGINNING
         self.marked_at: datetime | None = None
+        self.began: datetime | None = None
+        """When the journal began."""
         self.ledger = Ledger(currency, lots)
         self.exposure = Exposure()
         self.claims = Claims()
@@ -59,6 +62,16 @@ class Books:
         self.orders: dict[str, Order] = {}
         self.open: dict[str, None] = {}
         """Ids of orders the venue may hold, in order of entry."""
+        self.given_up: dict[str, datetime] = {}
+        """Ids of orders that are taken as never arrived, and since when."""
+        self.disputes: dict[str, e.FactDisputed] = {}
+        """By name, what the venue told and cannot be."""
+        self.settled: dict[str, None] = {}
+        """Names of what was disputed and a person has looked at."""
+        self.passed: dict[str, None] = {}
+        """Ids of what the venue booked without an order and the books never will."""
+        self.follows = False
+        """Whether what the venue books without an order is booked here."""
         self.fills: list[Fill] = []
         self.recent: tuple[Fill, ...] = ()
         """Fills taken in by the last sync."""
@@ -83,8 +96,13 @@ class Books:
             e.OrderDenied: self._denied,
             e.OrderSubmitted: self._submitted,
             e.OrderFilled: self._filled,
+            e.OrderGivenUp: self._given_up,
+            e.OrderFound: self._found,
+            e.FactDisputed: self._disputed,
+            e.DisputesSettled: self._settled,
+            e.ActivitiesPassed: self._passed,
             e.RequestRefused: self._refused,
-            e.EpochStarted: self._nothing,
+            e.EpochStarted: self._taken_over,
             e.Deposited: self._deposited,
             **dict.fromkeys(get_args(a.Action), self._acted),
             a.LotsNamed: self._lots_named,
@@ -107,6 +125,12 @@ class Books:
     def breaker_state(self) -> BreakerState:
         """State of the loss breaker."""
         return self.breaker.state
+
+    @property
+    def _stays_tripped(self) -> bool:
+        """Whether a daily loss stops trading until a person resets it: an audited change goes before the setting."""
+        change = self.limit_changes.get(_BY_HAND)
+        return self._by_hand if change is None else change.changes[_BY_HAND] == "true"
 
     @property
     def halted(self) -> Collection[str]:
@@ -206,15 +230,39 @@ class Books:
 
     def _submitted(self, event: e.OrderSubmitted) -> None:
         order = self._step(event)
+        self._enter(order)
+        self.flow.sent(order.request.strategy, event.time)
+        self._sent[content(order.request)] = event.time
+
+    def _given_up(self, event: e.OrderGivenUp) -> None:
+        self._changed(event)
+        self.given_up[event.client_order_id] = event.time
+
+    def _found(self, event: e.OrderFound) -> None:
+        self._enter(self._step(event))
+        self.given_up.pop(event.client_order_id, None)
+
+    def _disputed(self, event: e.FactDisputed) -> None:
+        self.disputes[event.fact] = event
+
+    def _settled(self, event: e.DisputesSettled) -> None:
+        for fact in event.facts:
+            self.disputes.pop(fact, None)
+            self.settled[fact] = None
+
+    def _passed(self, event: e.ActivitiesPassed) -> None:
+        self.follows = True
+        self.passed.update(dict.fromkeys(event.ids))
+
+    def _enter(self, order: Order) -> None:
+        """Count an order that the venue may hold."""
         request = order.request
-        self.open[event.client_order_id] = None
+        self.open[request.client_order_id] = None
         self._rest(request)
-        self.flow.sent(request.strategy, event.time)
         if request.stop_price is not None:
             self._protect(request.symbol)
         self.claims.enter(request, self.orders)
         self.claims.count(order, self.orders, self.exposure)
-        self._sent[content(request)] = event.time
 
     def _changed(self, event: e.OrderEvent) -> None:
         after = self._step(event)
@@ -232,6 +280,7 @@ class Books:
         if after is before:
             return
         self.ledger.fill(fill)
+        self.disputes.pop(fill.execution_id, None)
         self.orders[fill.client_order_id] = after
         self.fills.append(fill)
         self.flow.filled(after.request.strategy, event.time)
@@ -288,6 +337,10 @@ class Books:
         moved = a.marks_after(event, self.marks)
         self.marks.update(moved)
         self.exposure.mark(moved)
+        capital = a.capital_of(event)
+        if capital:
+            self.equity += capital
+            self.breaker = self.breaker.deposit(capital)
         for symbol in a.symbols_of(event):
             self.exposure.move(symbol, self.ledger.position(symbol).quantity)
 
@@ -295,7 +348,7 @@ class Books:
         a.book(self.ledger, event)
 
     def _marked(self, event: e.Marked) -> None:
-        self.breaker = self.breaker.begin_day(event.time, self.equity, by_hand=self._by_hand)
+        self.breaker = self.breaker.begin_day(event.time, self.equity, by_hand=self._stays_tripped)
         self.exposure.mark(event.marks)
         # A price that is not usable closes the gate for its symbol; equity keeps the last one that was.
         self.marks.update({s: price for s, price in event.marks.items() if price.is_finite() and price > 0})
@@ -330,5 +383,6 @@ class Books:
         for name in event.names:
             self.limit_changes.pop(name, None)
 
-    def _nothing(self, event: e.EpochStarted) -> None:
-        """An epoch changes who writes, not what is."""
+    def _taken_over(self, event: e.EpochStarted) -> None:
+        """An epoch changes who writes, not what is; the first one is the beginning."""
+        self.began = self.began or event.time

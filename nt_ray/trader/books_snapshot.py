@@ -13,10 +13,12 @@ from typing import Any, Final
 from nt_ray.risk import breaker, exposure, flow, heat
 from nt_ray.trader import claims
 from nt_ray.trader.books import Books
-from nt_ray.trading import actions, columns, events, ledger, lots, orders
+from nt_ray.trading import actions, columns, events, ledger, lots, orders, verdict
 from nt_ray.trading.columns import Classes, ColumnError, pack, unpack
 
-_MODULES: Final[tuple[ModuleType, ...]] = (actions, breaker, claims, events, exposure, flow, heat, ledger, lots, orders)
+_MODULES: Final[tuple[ModuleType, ...]] = (
+    actions, breaker, claims, events, exposure, flow, heat, ledger, lots, orders, verdict,
+)  # fmt: skip
 """Where the classes of which books consist are defined."""
 
 _LEFT_OUT: Final = frozenset({"_handlers", "_by_hand", "_pending", "_reserved", "now", "references"})

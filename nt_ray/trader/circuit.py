@@ -6,7 +6,7 @@ probe that succeeds closes it; one that fails leaves it open, and the next comes
 The order path only ever reads the resulting table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -56,9 +56,13 @@ class Circuit:
         self.failures = self.probes = 0
         self.state = CircuitState.CLOSED
 
+    def is_due(self, now: float) -> bool:
+        """Whether an open circuit should be probed now."""
+        return self.state is CircuitState.OPEN and now - self.probed_at >= self.wait
+
     def due(self, now: float) -> bool:
         """Whether an open circuit should be probed now; if so it becomes half-open."""
-        if self.state is CircuitState.OPEN and now - self.probed_at >= self.wait:
+        if self.is_due(now):
             self.state = CircuitState.HALF_OPEN
             return True
         return False
@@ -69,7 +73,8 @@ class Switchboard:
 
     def __init__(self, table: RoutingTable, circuit: Circuit | None = None) -> None:
         """Watch the accounts of a table, each with a circuit like this one."""
-        self._circuits = {name: replace(circuit or Circuit()) for name in table.accounts}
+        self._new = circuit or Circuit()
+        self._circuits = {name: replace(self._new) for name in table.accounts}
         self._table = table
 
     @property
@@ -85,6 +90,37 @@ class Switchboard:
     def states(self) -> dict[str, CircuitState]:
         """State of each circuit."""
         return {name: c.state for name, c in self._circuits.items()}
+
+    def circuits(self) -> dict[str, Circuit]:
+        """Copy the circuits, for who keeps them."""
+        return {name: replace(circuit) for name, circuit in self._circuits.items()}
+
+    def restore(self, kept: Mapping[str, Circuit]) -> None:
+        """Go on with circuits that were kept; a probe that was under way is made again."""
+        for name, circuit in kept.items():
+            if name in self._circuits:
+                state = CircuitState.CLOSED if circuit.state is CircuitState.CLOSED else CircuitState.OPEN
+                self._circuits[name] = replace(circuit, state=state)
+        self._refresh()
+
+    def include(self, table: RoutingTable) -> None:
+        """Route by another table, over its accounts and those that are known; each keeps its circuit."""
+        for name in table.accounts:
+            self._circuits.setdefault(name, replace(self._new))
+        before = self._table
+        shares, facts = {**before.shares, **table.shares}, {**before.facts, **table.facts}
+        self._table = replace(table, shares=shares, facts=facts, version=before.version + 1)
+        self._refresh()
+
+    def answered(self, account: str) -> None:
+        """Record that an account in use was reached: failures before it are not in a row with those to come."""
+        circuit = self._circuits[account]
+        if circuit.state is CircuitState.CLOSED:
+            circuit.succeeded()
+
+    def due(self, now: float) -> list[str]:
+        """List the accounts whose open circuits are to be probed."""
+        return [name for name, circuit in self._circuits.items() if circuit.is_due(now)]
 
     def failed(self, account: str, now: float) -> RoutingTable:
         """Record that an account could not be reached; return the table then in force."""

@@ -10,13 +10,15 @@ Links are kept of open orders, and of ended ones for as much as they matter to o
 """
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Final
 
 from nt_ray.risk.exposure import Exposure
 from nt_ray.trading.orders import Order, OrderRequest
+from nt_ray.types import QUANTITY_DECIMALS
 
 ZERO: Final = Decimal(0)
+_FINEST: Final = Decimal(1).scaleb(-QUANTITY_DECIMALS)
 
 _GROUP: Final = "="
 _CHAIN: Final = "~"
@@ -59,7 +61,7 @@ class Claims:
 
     def count(self, order: Order, orders: Mapping[str, Order], exposure: Exposure) -> None:
         """Count an order as it stands now, and those whose share it changes."""
-        if not self.kin:
+        if not self.kin and not order.request.replaces:
             self._hold(order, self._claim(order, orders, exposure), exposure)
             return
         for one in dict.fromkeys(self._touched(order, orders)):
@@ -102,8 +104,10 @@ class Claims:
             return ZERO
         if request.notional is not None:
             mark = exposure.peek(request.symbol).mark
-            left = request.notional - order.filled_notional
-            return max(left / mark, ZERO) if mark else self.held.get(request.client_order_id, ZERO)
+            if not mark:
+                return self.held.get(request.client_order_id, ZERO)
+            left = max(request.notional - order.filled_notional, ZERO)
+            return (left / mark).quantize(_FINEST, ROUND_UP)
         parent = _parent(request, orders)
         if not parent:
             return order.remaining

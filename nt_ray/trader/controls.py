@@ -6,24 +6,33 @@ A kill switch cancels every order of its scope; the breaker cancels what could o
 the exits of positions alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from nt_ray.errors import BadInputError
 from nt_ray.market.bars import Instrument
 from nt_ray.risk.breaker import BreakerState
 from nt_ray.risk.exposure import ZERO
 from nt_ray.risk.gate import RiskGate, RiskLimits
+from nt_ray.risk.standing import FREE, Standing
 from nt_ray.trader.books import Books
 from nt_ray.trader.reports import OrderReport
 from nt_ray.trading import events as e
-from nt_ray.trading.orders import OrderRequest, OrderStatus
+from nt_ray.trading.orders import Order, OrderRequest, OrderStatus
 
 ACCOUNT_SCOPE: Final = "account"
 NAMED_SCOPES: Final = ("venue", "strategy", "symbol")
 GATE: Final = "risk gate"
 """Who signs what the account decides by itself."""
+
+
+class Cancel(Protocol):
+    """Asks the venue to cancel orders, `everything` of the account with them where that is meant."""
+
+    def __call__(self, client_order_ids: Sequence[str], *, everything: bool) -> list[OrderReport]:
+        """Return what became of them."""
+        ...
 
 
 class Controls:
@@ -36,16 +45,18 @@ class Controls:
         instruments: Sequence[Instrument],
         venue: str,
         commit: Callable[[Sequence[e.Event]], None],
-        cancel: Callable[[str], OrderReport],
+        cancel: Cancel,
+        standing: Standing = FREE,
     ) -> None:
-        """Stand beside books; `commit` journals and folds events, `cancel` asks the venue to cancel an order."""
+        """Stand beside books; `commit` journals and folds events, `cancel` asks the venue to cancel orders."""
         self._books = books
         self._base = self.limits = limits
         self.instruments = tuple(instruments)
         self._venue = venue
         self._commit = commit
         self._cancel = cancel
-        self.gate = RiskGate(limits, instruments, venue)
+        self._standing = standing
+        self.gate = RiskGate(limits, instruments, venue, standing)
         self.refresh()
 
     def refresh(self) -> None:
@@ -54,7 +65,13 @@ class Controls:
         limits = self._base.changed(changes) if changes else self._base
         if limits != self.limits:
             self.limits = limits
-            self.gate = RiskGate(limits, self.instruments, self._venue)
+            self.gate = RiskGate(limits, self.instruments, self._venue, self._standing)
+
+    def heed(self, standing: Standing | None) -> None:
+        """Let the gate know what the venue does not allow; None: what was known still holds."""
+        if standing is not None and standing != self._standing:
+            self._standing = standing
+            self.gate = RiskGate(self.limits, self.instruments, self._venue, standing)
 
     def halt(self, scopes: Sequence[str], who: str, reason: str, now: datetime) -> list[OrderReport]:
         """Set kill switches, all in one decision, and cancel what works in their scopes."""
@@ -110,6 +127,17 @@ class Controls:
         if over:
             self.revert_limits(over, GATE, "The change has expired.", now)
 
+    def alarms(self, events: Iterable[e.Event], now: datetime) -> list[e.Event]:
+        """Kill switches that follow from what should not have happened, until a person has looked."""
+        found: dict[str, str] = {}
+        for event in events:
+            if isinstance(event, e.OrderFound):
+                found.setdefault(ACCOUNT_SCOPE, f"{event.client_order_id} was given up and works at the venue.")
+            elif isinstance(event, e.FactDisputed):
+                symbol = self._books.order(event.client_order_id).request.symbol
+                found.setdefault(f"symbol:{symbol}", event.reason)
+        return [e.KillSwitchSet(now, s, GATE, why) for s, why in found.items() if s not in self._books.halts]
+
     def watch(self, now: datetime) -> None:
         """Look at losses and executions after news from the venue, and see that what is stopped does not work on."""
         self.expire(now)
@@ -138,15 +166,20 @@ class Controls:
 
     def _enforce(self) -> list[OrderReport]:
         """Cancel what must not work."""
-        return [self._cancel(client_order_id) for client_order_id in self._forbidden()]
+        asked = (order for order in self._forbidden() if order.status is not OrderStatus.PENDING_CANCEL)
+        return self._cancel([order.request.client_order_id for order in asked], everything=self.ends_everything)
 
-    def _forbidden(self) -> list[str]:
-        """Open orders, not yet being cancelled, that a kill switch or the open breaker forbids."""
+    @property
+    def ends_everything(self) -> bool:
+        """Whether a kill switch stops the whole account, so that every order at the venue is to end."""
+        return ACCOUNT_SCOPE in self._books.halts or f"venue:{self._venue}" in self._books.halts
+
+    def _forbidden(self) -> list[Order]:
+        """Orders that the venue may hold and that a kill switch or the open breaker forbids."""
         books = self._books
         opened = books.breaker_state is BreakerState.OPEN
         orders = (books.orders[client_order_id] for client_order_id in books.open)
-        working = (order.request for order in orders if order.status is not OrderStatus.PENDING_CANCEL)
-        return [r.client_order_id for r in working if self._halted(r) or (opened and self._may_open(r))]
+        return [o for o in orders if self._halted(o.request) or (opened and self._may_open(o.request))]
 
     def is_stopped(self, request: OrderRequest) -> bool:
         """Whether a kill switch or a breaker that has tripped keeps an order from the venue."""

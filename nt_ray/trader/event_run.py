@@ -75,6 +75,7 @@ def run_events(settings: Settings, setup: Setup, on_row: OnRow | None = None) ->
         **({"forecast": forecast} if forecast else {}),
         "strategy_name": setup.strategy.name,
         "parameters": setup.strategy.parameters,
+        "symbols": list(panel.symbols),
         "endings": endings(result),
         "costs_by_kind": {name: f"{value:f}" for name, value in costs_by_kind(result, tape).items()},
         "books": {name: f"{value:f}" for name, value in books.items()},

@@ -11,6 +11,7 @@ same on every runtime.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -34,6 +35,7 @@ from nt_ray.trader.assembly import (
     TOPOLOGIES,
     build_roster,
     build_swarm,
+    build_topology,
     enabled_horizons,
     fields_to_read,
     parameters_of,
@@ -49,7 +51,8 @@ from nt_ray.trader.portfolio import Portfolio, RiskSummary, analyze, combine
 from nt_ray.trader.recording import agents_frame, by_strategy, digest, flows, trades_frame
 from nt_ray.trader.run_folder import create_run_folder, write_run
 from nt_ray.trader.runtime import InProcessRuntime, Runtime
-from nt_ray.trader.session import OnBar, Router, Session, SessionRecord
+from nt_ray.trader.session import Decider, OnBar, OnDecision, Router, Session, SessionRecord
+from nt_ray.trader.steering import Steered, Steering
 from nt_ray.types import QUANTA_PER_UNIT
 
 if TYPE_CHECKING:
@@ -113,10 +116,12 @@ class NeuralTrader:
         *,
         params: Mapping[str, float] | None = None,
         on_bar: OnBar | None = None,
+        steering: Steering | None = None,
     ) -> Run:
         """Trade the panel with the configured swarm, or with one agent of one strategy; write the run's folder.
 
         A strategy that is at fault stops it with `AgentFaultError`, unless `swarm.on_fault` lets its agents abstain.
+        `steering` may change hosts and topology while it trades.
         """
         panel = self.panel if strategy is None else self._prepared_for(strategy, params)
         specs = build_roster(self.settings, panel) if strategy is None else single_agent(panel, strategy, params)
@@ -128,7 +133,9 @@ class NeuralTrader:
         try:
             router = self._runtime.router(folder.name, desk, routing_table(self.settings))
             started = time.perf_counter()
-            session = self._session(label, swarm, desk, router, on_bar).run()
+            steered = None if steering is None else Steered(swarm, partial(build_topology, self.settings), steering)
+            on_decision = self._runtime.watch(folder.name, panel, specs, transport)
+            session = self._session(label, steered or swarm, desk, router, on_bar, on_decision).run()
             seconds = time.perf_counter() - started
             self._portfolio = combine(desk.states())
             forecast = self._judged(specs)
@@ -144,6 +151,7 @@ class NeuralTrader:
                 "repairs": swarm.stats.repairs,
                 "failovers": router.trips,
                 "faults": fault_rows(swarm.stats.faults.values(), specs, panel),
+                **({"turns": [asdict(turn) for turn in steered.turns]} if steered and steered.turns else {}),
                 "risk": asdict(self.analyze_risk()) if self._portfolio.positions else None,
             }
             return Run(record, write_run(folder, record, self.settings, extra), folder)
@@ -225,17 +233,26 @@ class NeuralTrader:
             return {}
         return judge(self.panel, made.horizon, made.origin)
 
-    def _session(self, name: str, swarm: Swarm, desk: Desk, router: Router, on_bar: OnBar | None) -> Session:
+    def _session(
+        self,
+        name: str,
+        decider: Decider,
+        desk: Desk,
+        router: Router,
+        on_bar: OnBar | None,
+        on_decision: OnDecision | None,
+    ) -> Session:
         return Session(
             name,
             self.panel,
-            swarm,
+            decider,
             desk,
             router,
             sizing_params(self.settings, allocated=True),
             allocator=allocator_of(self.settings, self.panel),
             block_bars=self.settings.swarm.block_bars,
             on_bar=on_bar,
+            on_decision=on_decision,
         )
 
     def _record(
@@ -274,7 +291,7 @@ class NeuralTrader:
             trades=trades,
             agents=agents_frame(swarm),
             edges=swarm.edges(),
-            topology=settings.swarm.topology,
+            topology=swarm.topology,
             orders=sum(s.order_count for s in states),
             fills=len(trades),
             denials=denials,
@@ -287,11 +304,11 @@ class NeuralTrader:
 
     def _topologies(self, swarm: Swarm, transport: Transport) -> list[dict[str, Any]]:
         """What each topology costs: the run's own over the whole run, the others over its last bars."""
-        rows = [_row(swarm, transport, self.settings.swarm.topology, self.settings.swarm.rule)]
+        rows = [_row(swarm, transport, swarm.topology, self.settings.swarm.rule)]
         bars = len(self.panel)
         block = self.settings.swarm.block_bars
         for name in TOPOLOGIES:
-            if name == self.settings.swarm.topology:
+            if name == swarm.topology:
                 continue
             other = build_swarm(self.settings, self.panel, swarm.specs, transport, name)
             for start in range(max(0, bars - SAMPLE_BARS), bars, block):

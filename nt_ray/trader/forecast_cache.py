@@ -8,6 +8,7 @@ the folder.
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 import nt_ray.neural
+import nt_ray.philox
 from nt_ray.storage.whole_file import flush, unfinished
 from nt_ray.types import FloatArray
 
@@ -78,10 +80,14 @@ class ForecastCache:
         return self._folder / f"{key}{KIND}"
 
 
-def code_digest() -> str:
-    """Digest of the source of the forecasters, and the version of torch."""
+def code_digest(rooms: Sequence[Path] | None = None) -> str:
+    """Digest of every source of the forecasters and of their random numbers, and the version of torch.
+
+    `rooms` are the files, and the folders with all below them, in place of those that are installed.
+    """
     sha = hashlib.sha256(torch.__version__.encode())
-    room = Path(nt_ray.neural.__path__[0])
-    for path in sorted([*room.glob("*.py"), *(room / "models").glob("*.py")]):
-        sha.update(path.name.encode() + path.read_bytes())
+    for room in [Path(nt_ray.neural.__path__[0]), Path(nt_ray.philox.__file__)] if rooms is None else rooms:
+        for path in [room] if room.is_file() else sorted(room.rglob("*.py")):
+            content = path.read_bytes()
+            sha.update(f"{path.relative_to(room.parent).as_posix()}\0{len(content)}\0".encode() + content)
     return sha.hexdigest()

@@ -61,8 +61,9 @@ def add_forecast(settings: Settings, panel: BarPanel, history: BarPanel, on_fit:
 def described(settings: Settings) -> str:
     """What makes the forecasts, in words."""
     plan = settings.neural.forecast
+    inputs = f" with {', '.join((*plan.past, *plan.future))}" if plan.past or plan.future else ""
     return (
-        f"{plan.model} on the last {plan.lookback} returns, fitted every {plan.refit_every} bars "
+        f"{plan.model} on the last {plan.lookback} returns{inputs}, fitted every {plan.refit_every} bars "
         f"after the first {plan.train_rows}"
     )
 
@@ -124,6 +125,7 @@ def _forecasts(settings: Settings, history: BarPanel, since: int, on_fit: OnFit 
     from nt_ray.neural.scoring.rolling import Rolling, forecast_rolling
     from nt_ray.neural.scoring.traded import expected_returns
     from nt_ray.neural.series.sources import from_bars
+    from nt_ray.neural.training.choice import device_of
     from nt_ray.trader.forecast_cache import ForecastCache, code_digest
 
     plan = settings.neural.forecast
@@ -132,15 +134,17 @@ def _forecasts(settings: Settings, history: BarPanel, since: int, on_fit: OnFit 
             f"The data have {len(history)} bars, and the first forecast is made after {plan.train_rows}. "
             "Give more bars, or a smaller neural.forecast.train_rows."
         )
-    recipe, series = recipe_of(settings), from_bars(history, "return")
+    recipe = recipe_of(settings)
+    series = from_bars(history, "return", past=plan.past, future=plan.future, ahead=plan.horizon)
     rolling = Rolling(train=plan.train_rows, every=plan.refit_every, anchored=plan.anchored)
     fits = rolling.fits(len(history), since)
-    words = (series.digest(), recipe.model_dump_json(), rolling, fits, code_digest())
+    device = device_of(settings.neural.training)
+    words = (series.digest(), recipe.model_dump_json(), rolling, fits, code_digest(), device)
     key = hashlib.sha256(repr(words).encode()).hexdigest()
     cache = ForecastCache(Path(settings.runs) / CACHE, plan.cache_mb * 10**6)
     field = cache.get(key, history.closes.shape)
     if field is None:
-        made = forecast_rolling(series, recipe, rolling, since=since, on_fit=on_fit)
+        made = forecast_rolling(series, recipe, rolling, since=since, device=device, on_fit=on_fit)
         field = expected_returns(history, made, "return")
         cache.put(key, field)
     return field

@@ -45,6 +45,8 @@ class LiveStatus:
     in_doubt     those of which nobody waits for the venue's word and nobody knows what it was.
     epoch        of its writer.
     pid, node    process and node that hold it; the node is empty outside a cluster.
+    cancelling   open orders whose cancel was asked for and is not confirmed; it is asked for until it is.
+    warnings     what is disputed with the venue, and what is not as it should be there and stops nothing by itself.
     """
 
     account: str
@@ -55,3 +57,5 @@ class LiveStatus:
     epoch: int
     pid: int
     node: str = ""
+    cancelling: int = 0
+    warnings: tuple[str, ...] = ()

@@ -6,14 +6,17 @@ nothing, and the way of an order does not pass here.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, get_args
 from uuid import UUID, uuid5
 
+from nt_ray.market.bars import AssetClass
+from nt_ray.trader.basket import Basket
 from nt_ray.trader.books import Books
+from nt_ray.trader.signed import Signed
 from nt_ray.trader.worth import Worth
 from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
@@ -46,6 +49,7 @@ class OrderRecord:
     failed_at: datetime | None = None
     replaced_at: datetime | None = None
     replaced_by: str = ""
+    asset_class: AssetClass = AssetClass.EQUITY
 
     @property
     def name(self) -> str:
@@ -104,32 +108,44 @@ class Booking:
     time: datetime
     id: str
     kind: str
-    """deposit, withdrawal, dividend, or the charge's own word."""
+    """deposit, withdrawal, transfer (of units), dividend, or the charge's own word."""
     amount: Decimal
     symbol: str = ""
 
 
 class History:
-    """The past of one account, for its one writer's thread."""
+    """The past of one account, for its one writer's thread; `classes` are those of its symbols."""
 
-    def __init__(self, account: str, books: Books) -> None:
+    def __init__(self, account: str, books: Books, classes: Mapping[str, AssetClass]) -> None:
         self.account = account
+        self._classes = classes
         self.books = books
         self.number = 0
         self.began_at: datetime | None = None
         self.records: dict[str, OrderRecord] = {}
+        self.signed = Signed()
         self.activities: list[Execution | Booking] = []
         self.worth = Worth()
+        self.basket = Basket()
+        self.levels = Worth()
+        """Levels of the basket, at the times at which the account was marked."""
         self._names: dict[str, str] = {}
         self._linked: dict[str, list[str]] = {}
         self._groups: dict[str, list[str]] = {}
         self._changes: deque[Change] = deque(maxlen=KEPT)
 
     @classmethod
-    def of(cls, account: str, events: Iterable[e.Event], books: Books, like: Callable[[], Books]) -> "History":
+    def of(
+        cls,
+        account: str,
+        events: Iterable[e.Event],
+        books: Books,
+        like: Callable[[], Books],
+        classes: Mapping[str, AssetClass],
+    ) -> "History":
         """Fold all events so far, then follow `books`, which stand after the last of them; `like` makes empty ones."""
         replayed = like()
-        history = cls(account, replayed)
+        history = cls(account, replayed, classes)
         for event in events:
             replayed.apply(event)
             history.apply(event)
@@ -145,16 +161,34 @@ class History:
             self._begin(event)
         elif isinstance(event, e.Marked):
             self.worth.note(event.time, self.books.equity)
+            self.basket.mark(event.marks)
+            self.levels.note(event.time, Decimal(repr(self.basket.level)))
         elif isinstance(event, e.Deposited):
             self.worth.deposited(event.time, self.books.equity)
             kind = "deposit" if event.amount > 0 else "withdrawal"
             self.activities.append(Booking(event.time, event.deposit_id, kind, event.amount))
         elif isinstance(event, a.DividendPaid):
             self.activities.append(Booking(event.time, event.action_id, "dividend", event.amount, event.symbol))
+        elif isinstance(event, a.UnitsTransferred | a.CashTransferred):
+            self._transferred(event)
         elif isinstance(event, a.Charged):
             self.activities.append(Booking(event.time, event.action_id, event.charge, -event.amount))
+        elif isinstance(event, a.SplitApplied):
+            self.basket.split(event.symbol, event.new, event.old)
+        elif isinstance(event, a.SymbolChanged):
+            self.basket.rename(event.symbol, event.into)
         elif isinstance(event, get_args(e.OrderEvent)):
             self._change(event)
+
+    def _transferred(self, event: a.UnitsTransferred | a.CashTransferred) -> None:
+        """Take note of what came in or went out without an order; units at what they are worth."""
+        amount = a.capital_of(event)
+        self.worth.deposited(event.time, self.books.equity)
+        if isinstance(event, a.UnitsTransferred):
+            self.activities.append(Booking(event.time, event.action_id, "transfer", amount, event.symbol))
+        else:
+            kind = "deposit" if amount > 0 else "withdrawal"
+            self.activities.append(Booking(event.time, event.action_id, kind, amount))
 
     @property
     def newest(self) -> int:
@@ -209,9 +243,12 @@ class History:
     def _begin(self, event: e.OrderInitialized) -> None:
         request, time = event.request, event.time
         name = request.client_order_id
-        record = OrderRecord(order_id(self.account, name), self.books.orders[name], time, time)
+        kind = self._classes.get(request.symbol, AssetClass.EQUITY)
+        record = OrderRecord(order_id(self.account, name), self.books.orders[name], time, time, asset_class=kind)
         self.records[name] = record
         self._names[record.id] = name
+        self.signed.enter(request.strategy, time)
+        self.signed.change(request.strategy, OrderStatus.INITIALIZED, record.order.status)
         if request.parent:
             self._linked.setdefault(request.parent, []).append(name)
         elif request.oco_group:
@@ -225,6 +262,7 @@ class History:
             return
         after = replace(before, order=order, updated_at=event.time, **_times(event, order))
         self.records[name] = after
+        self.signed.change(order.request.strategy, before.order.status, order.status)
         if order.status is OrderStatus.DENIED:
             return
         fill, position = None, None
@@ -255,6 +293,10 @@ def _times(event: e.OrderEvent, order: Order) -> dict[str, Any]:
         return {"filled_at": event.time} if order.status is OrderStatus.FILLED else {}
     if isinstance(event, e.OrderReplaced):
         return {"replaced_at": event.time, "replaced_by": event.by}
+    if isinstance(event, e.OrderFound):
+        return {"failed_at": None, "canceled_at": None}
+    if isinstance(event, e.OrderGivenUp):
+        return {"failed_at" if order.status is OrderStatus.REJECTED else "canceled_at": event.time}
     name = _ENDINGS.get(type(event))
     return {} if name is None else {name: event.time}
 

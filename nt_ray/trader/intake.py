@@ -22,11 +22,15 @@ Unit = tuple[OrderRequest, ...]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch that has passed the gate and lies in the journal; `to_send` is what the venue must get now."""
+    """A batch that has passed the gate and lies in the journal; `to_send` is what the venue must get now.
+
+    `parts`: what was done with it, from when to when in nanoseconds since 1970.
+    """
 
     requests: tuple[OrderRequest, ...]
     refused: Mapping[int, OrderReport]
     to_send: tuple[Unit, ...]
+    parts: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def sent(self) -> list[str]:
@@ -44,7 +48,9 @@ class Prepared:
             parts.append((self.requests[first : first + size], refused))
             first += size
         return [
-            Prepared(requests, refused, tuple(u for u in self.to_send if owners[u[0].client_order_id] == number))
+            Prepared(
+                requests, refused, tuple(u for u in self.to_send if owners[u[0].client_order_id] == number), self.parts
+            )
             for number, (requests, refused) in enumerate(parts)
         ]
 

@@ -7,6 +7,7 @@ go in one call.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 
 from nt_ray.trader.intake import Unit
 from nt_ray.trading import events as e
@@ -48,7 +49,8 @@ class Sender:
         if self._pool is None or len(lanes) == 1:
             follow(lanes[0])
             return
-        sent = [self._pool.submit(follow, lane) for lane in lanes]
+        # Whoever follows the caller's work follows his lanes too.
+        sent = [self._pool.submit(copy_context().run, follow, lane) for lane in lanes]
         wait(sent)
         for lane in sent:
             lane.result()

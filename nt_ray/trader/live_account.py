@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from time import time_ns
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from nt_ray.brokers.base import VenueDownError
 from nt_ray.errors import BadInputError, NeuralTraderError, ServiceError
@@ -24,23 +23,30 @@ from nt_ray.risk.limits import RiskLimits
 from nt_ray.storage.journal import MovedError
 from nt_ray.trader.account import AccountState, OrderReport
 from nt_ray.trader.background import Background, is_needed
+from nt_ray.trader.called import Called
+from nt_ray.trader.daily_reconciliation import DailyReconciliation
 from nt_ray.trader.group_commit import GroupCommit
 from nt_ray.trader.health import Health, LiveStatus
+from nt_ray.trader.history import Family
 from nt_ray.trader.intake import Prepared, Unit
 from nt_ray.trader.lanes import Sender
+from nt_ray.trader.live_decisions import LiveDecisions
 from nt_ray.trader.live_plan import LivePlan
 from nt_ray.trader.live_readings import LiveReadings
 from nt_ray.trader.news import Inquiry, refusals
 from nt_ray.trader.price import Price, marks_of, times_of
 from nt_ray.trader.reconciliation import Reconciliation
 from nt_ray.trader.reports import report
-from nt_ray.trader.steps import Step, steps_of
 from nt_ray.trader.watcher import Pace, Watcher
 from nt_ray.trading import events as e
 from nt_ray.trading.orders import Fill, Order, OrderRequest
+from nt_ray.trading.steps import ORDER_STEPS, step
 
 LOOK_BACK_EVERY: Final = timedelta(hours=1)
 """How often the market's past is read anew."""
+
+LOOK_AGAIN: Final = timedelta(minutes=5)
+"""When it is asked for again after it could not be read, where no limit waits for it."""
 
 LANDING_S: Final = 60.0
 """How long somebody waits for an order in flight: longer than a venue is asked for its answer."""
@@ -52,7 +58,7 @@ _log = logging.getLogger(__name__)
 _Sent = tuple[Prepared, Sequence[e.OrderEvent]]
 
 
-class LiveAccount(LiveReadings):
+class LiveAccount(Called, LiveReadings, LiveDecisions):
     """An account for many threads, from its plan to `close`."""
 
     def __init__(
@@ -73,7 +79,8 @@ class LiveAccount(LiveReadings):
         self._record = GroupCommit(self._changed, self._record_all)
         self._looked_back: tuple[RiskLimits | None, datetime] = (None, self._clock())
         self._sender = Sender(self._send, self._venue.broker.capabilities().concurrency, self.name)
-        self._watcher = Watcher(self.sync, self.hear, pace)
+        daily = DailyReconciliation(self.reconcile, self._venue.compared, self._clock)
+        self._watcher = Watcher(daily.after(self.sync), self.hear, pace)
         self._watcher.step()
         if watch:
             self._watcher.start()
@@ -85,29 +92,26 @@ class LiveAccount(LiveReadings):
 
     def submit(self, requests: Sequence[OrderRequest]) -> list[OrderReport]:
         """Pass orders through gate, journal and venue; one report for each, in order."""
-        return self._pass(requests, [])
-
-    def submit_timed(self, requests: Sequence[OrderRequest]) -> tuple[list[OrderReport], tuple[Step, ...]]:
-        """Pass orders as `submit` does, and say when each step of their way began and ended."""
-        instants: list[int] = []
-        reports = self._pass(requests, instants)
-        return reports, steps_of(instants)
-
-    def _pass(self, requests: Sequence[OrderRequest], instants: list[int]) -> list[OrderReport]:
         if not requests:
             return []
-        instants.append(time_ns())
-        prepared = self._prepare.run(tuple(requests))
+        with step(ORDER_STEPS[0]) as checking:
+            prepared = self._prepare.run(tuple(requests))
+            for part in prepared.parts:
+                checking.part(*part)
         outcomes: list[list[e.OrderEvent]] = [[] for _ in prepared.to_send]
-        instants.append(time_ns())
         try:
-            self._sender.send(prepared.to_send, outcomes)
+            with step(ORDER_STEPS[1]):
+                self._sender.send(prepared.to_send, outcomes)
         finally:
-            instants.append(time_ns())
-            reports = self._record.run((prepared, [event for told in outcomes for event in told]))
-        instants.append(time_ns())
+            with step(ORDER_STEPS[2]):
+                reports = self._record.run((prepared, [event for told in outcomes for event in told]))
         # What another caller sends at this moment under the same id is told once it is known.
         return reports if len(prepared.sent) == len(requests) else self._landed(prepared, reports)
+
+    def place(self, requests: Sequence[OrderRequest]) -> tuple[list[OrderReport], Family | None]:
+        """Submit orders and look the first one up, for who shows what has become of it: one call in place of two."""
+        reports = self.submit(requests)
+        return reports, self.look_up(requests[0].client_order_id) if requests else None
 
     def replace(self, request: OrderRequest) -> OrderReport:
         """Put an order in the place of the open one that it `replaces`; report on the new one."""
@@ -121,14 +125,15 @@ class LiveAccount(LiveReadings):
         with self._changed:
             self._account.order(client_order_id)
             self._land([client_order_id])
-            asks = self._write(lambda: self._account.begin_cancel(client_order_id))
+            asks = self._write(lambda: self._account.begin_cancels([client_order_id]))
         if asks:
             outcome = None
             try:
                 outcome = self._account.ask_cancel(client_order_id)
             finally:
                 with self._changed:
-                    self._write(lambda: self._account.end_cancel(client_order_id, outcome), [client_order_id])
+                    told = [] if outcome is None else [outcome]
+                    self._write(lambda: self._account.end_cancels(asks, told), asks)
                     self._changed.notify_all()
         return self.report(client_order_id)
 
@@ -136,40 +141,15 @@ class LiveAccount(LiveReadings):
         """Ask the venue to cancel every open order."""
         with self._changed:
             names = list(self._account.books.open)
-        return [self.cancel(name) for name in names]
+        return self._cancel_many(names, everything=True)
 
     def halt(self, scope: str | Sequence[str], who: str, reason: str) -> list[OrderReport]:
         """Stop scopes in one decision, then cancel what works there; orders of other scopes pass meanwhile."""
         with self._changed:
             halted = self._write(lambda: self._account.halt(scope, who, reason))
             names = [told.request.client_order_id for told in halted]
-        return [self.cancel(name) for name in names]
-
-    def resume(self, scope: str | Sequence[str], who: str, reason: str) -> None:
-        """Allow trading in scopes again."""
-        with self._changed:
-            self._write(lambda: self._account.resume(scope, who, reason))
-
-    def reset(self, who: str, reason: str) -> None:
-        """Close the loss breaker; losses count from the present equity on."""
-        with self._changed:
-            self._write(lambda: self._account.reset(who, reason))
-
-    def change_limits(
-        self, changes: Mapping[str, Any], who: str, reason: str, expires: datetime | None = None
-    ) -> RiskLimits:
-        """Change limits of the gate, until a time or for good; return those then in force."""
-        with self._changed:
-            return self._write(lambda: self._account.change_limits(changes, who, reason, expires))
-
-    def revert_limits(self, names: Sequence[str], who: str, reason: str) -> RiskLimits:
-        """Put limits back to what the configuration says; no names: all of them."""
-        with self._changed:
-            return self._write(lambda: self._account.revert_limits(names, who, reason))
-
-    def limits(self) -> RiskLimits:
-        """Limits in force."""
-        return self._account.limits
+            everything = self._account.ends_everything
+        return self._cancel_many(names, everything=everything)
 
     def sync(self) -> AccountState:
         """Ask the venue, take in what it says, mark prices; raise where it does not answer."""
@@ -182,6 +162,7 @@ class LiveAccount(LiveReadings):
                 answers = self._account.ask(inquiry)
                 failed.pop_all()
             prices, blind = self._prices()
+            self._seen = {**self._seen, **prices}
             past = self._past()
             with self._changed:
                 now = self._clock()
@@ -206,6 +187,7 @@ class LiveAccount(LiveReadings):
 
     def reconcile(self) -> Reconciliation:
         """Take in all news, then compare with the venue at a moment without orders in flight; orders wait."""
+        self._account.look_soon()
         self.sync()
         with self._changed:
             self._wait(lambda: not self._account.in_flight, "every order in flight")
@@ -257,7 +239,8 @@ class LiveAccount(LiveReadings):
             account, watcher = self._account, self._watcher
             opened, doubts = len(account.books.open), len(account.in_doubt)
             return LiveStatus(
-                self.name, watcher.health, watcher.is_fenced, opened, doubts, account.epoch, os.getpid()
+                self.name, watcher.health, watcher.is_fenced, opened, doubts, account.epoch, os.getpid(),
+                cancelling=account.cancelling, warnings=(*account.disputes, *self._venue.broker.warnings()),
             )  # fmt: skip
 
     def reach(self) -> bool:
@@ -311,7 +294,8 @@ class LiveAccount(LiveReadings):
                 self._changed.notify_all()
 
     def _send(self, unit: Unit) -> list[e.OrderEvent]:
-        return self._stopped(unit) or self._account.send(unit)
+        with step("send", {"order_id": unit[0].client_order_id, "orders": len(unit)}):
+            return self._stopped(unit) or self._account.send(unit)
 
     def _stopped(self, unit: Sequence[OrderRequest]) -> list[e.OrderEvent]:
         """Outcome of orders that were stopped after the gate had let them pass; empty where they were not."""
@@ -352,16 +336,18 @@ class LiveAccount(LiveReadings):
             return {}, str(error)
 
     def _past(self) -> Background | None:
-        """The market's past, where limits ask for it and what is known of it is of other limits or old."""
+        """The market's past, where what is known of it is of other limits or old."""
         limits, now = self._account.limits, self._clock()
         known = self._looked_back
-        if self._venue.past is None or not is_needed(limits) or (known[0] == limits and now < known[1]):
+        if self._venue.past is None or (known[0] == limits and now < known[1]):
             return None
         try:
             found = self._venue.past(limits)
         except NeuralTraderError as error:
             # The watcher comes again. What is known stays; where nothing is, the limits refuse what opens a position.
             _log.warning("%s: the market's past cannot be read: %s", self.name, error)
+            if not is_needed(limits):
+                self._looked_back = (limits, now + LOOK_AGAIN)
             return None
         self._looked_back = (limits, now + LOOK_BACK_EVERY)
         return found
@@ -370,5 +356,20 @@ class LiveAccount(LiveReadings):
         """Cancel what the account has decided to; what is in flight comes again with the next look."""
         with self._changed:
             names = [name for name in self._account.postponed if name not in self._account.in_flight]
-        for name in names:
-            self.cancel(name)
+            everything = self._account.ends_everything
+        self._cancel_many(names, everything=everything)
+
+    def _cancel_many(self, names: Sequence[str], *, everything: bool) -> list[OrderReport]:
+        """Ask for several cancels; those that could not be asked for are asked for again with the next look."""
+        with self._changed:
+            asked = self._write(lambda: self._account.begin_cancels(names))
+        if asked:
+            outcomes: Sequence[e.OrderEvent] = ()
+            try:
+                outcomes = self._account.ask_cancels(asked, everything=everything)
+            finally:
+                with self._changed:
+                    self._write(lambda: self._account.end_cancels(asked, outcomes), asked)
+                    self._changed.notify_all()
+        # One that was in flight is waited for, and cancelled then.
+        return [self.cancel(name) for name in names]

@@ -36,6 +36,7 @@ class Overview:
     buying_power   what the limit of gross exposure leaves: equity times `leverage`, less positions and open orders.
     began_at       time of its first event, None before.
     halts          scopes of kill switches that are set, with who and why; `breaker`: loss rules that have tripped.
+    shorting       whether the gate lets positions be sold short; `fractions`: be opened by less than a unit.
     """
 
     name: str
@@ -52,6 +53,8 @@ class Overview:
     halts: dict[str, str]
     breaker: tuple[str, ...]
     instruments: tuple[Instrument, ...]
+    shorting: bool
+    fractions: bool
 
 
 def overview(
@@ -79,6 +82,8 @@ def overview(
         halts=dict(books.halts),
         breaker=tuple(sorted(books.tripped)),
         instruments=instruments,
+        shorting=limits.shorting,
+        fractions=limits.fractions,
     )
 
 

@@ -1,5 +1,6 @@
 """From settings to the plain values the rooms work with: sizing, limits, accounts."""
 
+from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from nt_ray.errors import ConfigError
 from nt_ray.market.bars import AssetClass, BarPanel, known_closes
 from nt_ray.portfolio.allocation import BY_VOLATILITY, AllocationParams, Allocator
 from nt_ray.portfolio.sizing import SizingParams
-from nt_ray.risk.gate import RiskLimits
+from nt_ray.risk.limits import LIVE, RiskLimits
+from nt_ray.trader.circuit import Circuit
 from nt_ray.trader.replay_account import AccountPlan
 from nt_ray.trader.routing import RoutingPolicy, RoutingTable, VenueFacts
 from nt_ray.trading.lots import LotMethod
@@ -41,9 +43,12 @@ def allocator_of(settings: Settings, panel: BarPanel) -> Allocator | None:
     return Allocator(params, known_closes(np.asarray(panel.closes)), panel.periods_per_year)
 
 
-def risk_limits(settings: Settings) -> RiskLimits:
-    """Limits of the gate from `[risk]`."""
+def risk_limits(settings: Settings, *, live: bool = False) -> RiskLimits:
+    """Limits of the gate from `[risk]`, those that are unset as they are for a live account or for a replay."""
     limits = settings.risk.model_dump(exclude={"max_order_size", "max_position_size", "restricted"})
+    limits = {name: value for name, value in limits.items() if value is not None or name not in LIVE}
+    if live:
+        limits = {**LIVE, **limits}
     return RiskLimits(
         max_order_notional=settings.risk.max_order_size,
         max_position_notional=settings.risk.max_position_size,
@@ -52,15 +57,23 @@ def risk_limits(settings: Settings) -> RiskLimits:
     )
 
 
-def routing_table(settings: Settings) -> RoutingTable:
-    """Routing over the enabled brokers, all of them reachable."""
+def routing_table(settings: Settings, accounts: Sequence[str] | None = None) -> RoutingTable:
+    """Routing over the enabled brokers, or some of them, all reachable; shares are those of the whole capital."""
     brokers = settings.brokers
+    names = [name for name in brokers.enabled if accounts is None or name in accounts]
     facts = {}
-    for name in brokers.enabled:
+    for name in names:
         venue = brokers.table(name)
         classes = frozenset(AssetClass(c) for c in venue.asset_classes)
         facts[name] = VenueFacts(venue.commission_bps + venue.slippage_bps, venue.latency_ms, classes)
-    return RoutingTable(brokers.shares(), frozenset(brokers.enabled), 0, RoutingPolicy(brokers.routing), facts)
+    shares = {name: share for name, share in brokers.shares().items() if name in names}
+    return RoutingTable(shares, frozenset(names), 0, RoutingPolicy(brokers.routing), facts)
+
+
+def circuit_of(settings: Settings) -> Circuit:
+    """Circuit breaker of a live account's venue, in seconds, from `[brokers]`."""
+    asked = settings.brokers
+    return Circuit(asked.circuit_failures, asked.circuit_probe_s, asked.circuit_backoff, asked.circuit_longest_s)
 
 
 def account_plans(settings: Settings, folder: Path) -> list[AccountPlan]:

@@ -1,4 +1,4 @@
-"""A price and its age: a venue's last trade is as old as the trade, however often it is asked for."""
+"""A price and its age: a venue's last trade is as old as the trade, however often it is asked for; and its quotes."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,6 +10,16 @@ class Price(NamedTuple):
     """A price, and when it was made at the venue."""
 
     value: Decimal
+    time: datetime
+
+
+class Top(NamedTuple):
+    """Best bid and ask of a venue with their sizes, None where a side is empty, and when they were quoted."""
+
+    bid: Decimal | None
+    ask: Decimal | None
+    bid_size: Decimal | None
+    ask_size: Decimal | None
     time: datetime
 
 

@@ -5,14 +5,18 @@ order that works on one side only, a state, a filled quantity, an execution, a p
 this daily; `Account.reconcile` first takes in all news, so what is left is not a matter of time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from nt_ray.brokers.base import AmbiguousError, Broker, VenueOrder
 from nt_ray.trader.books import Books
-from nt_ray.trading.orders import Order, OrderStatus
+from nt_ray.trading.orders import Fill, Order, OrderStatus
+
+CENT: Final = Decimal("0.01")
+"""Cash that differs by less differs by how a venue rounds what a fraction of a share costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +24,9 @@ class Difference:
     """One thing on which books and venue disagree."""
 
     kind: str
-    """`order`, `filled`, `execution`, `position` or `cash`."""
+    """`dispute`, `order`, `filled`, `execution`, `position` or `cash`."""
     key: str
-    """Client order id, execution id, symbol or currency."""
+    """Client order id, execution id, symbol, currency, or name of what is disputed."""
     ours: str
     venue: str
     remedy: str
@@ -48,14 +52,22 @@ class Reconciliation:
 def reconcile(account: str, books: Books, broker: Broker, time: datetime) -> Reconciliation:
     """Compare books with the venue; raises what the venue's calls raise."""
     working = {order.client_order_id: order for order in broker.open_orders()}
-    executions = {fill.execution_id for fill in broker.fills(None)}
+    executions = broker.fills(None)
     found = (
+        *_disputes(books),
         *_orders(books, broker, working),
         *_executions(books, executions),
         *_positions(books, broker.positions()),
         *_cash(books, broker),
     )
     return Reconciliation(account, time, len(books.orders), len(books.fills), len(books.ledger.positions()), found)
+
+
+def _disputes(books: Books) -> Iterator[Difference]:
+    for fact, dispute in books.disputes.items():
+        status = books.order(dispute.client_order_id).status
+        remedy = "Ask the venue what became of this order, adopt what it holds, then resume the symbol."
+        yield Difference("dispute", fact, f"{dispute.client_order_id} is {status}", dispute.reason, remedy)
 
 
 def _orders(books: Books, broker: Broker, working: dict[str, VenueOrder]) -> Iterator[Difference]:
@@ -91,11 +103,19 @@ def _one_order(order: Order, at_venue: VenueOrder | None) -> Iterator[Difference
         yield Difference("filled", client_order_id, ours, theirs, "Look for the executions that one side lacks.")
 
 
-def _executions(books: Books, at_venue: set[str]) -> Iterator[Difference]:
+def missing_executions(books: Books, at_venue: Iterable[Fill]) -> list[str]:
+    """Ids of executions that the books lack, but those before they began and those that a person has adopted."""
     ours = {fill.execution_id for fill in books.fills}
-    for execution_id in sorted(at_venue - ours):
+    since = books.began if books.follows else None
+    found = {fill.execution_id for fill in at_venue if since is None or fill.time >= since}
+    return sorted(found - ours - books.passed.keys() - books.settled.keys())
+
+
+def _executions(books: Books, fills: Sequence[Fill]) -> Iterator[Difference]:
+    for execution_id in missing_executions(books, fills):
         remedy = "Sync again; if it stays, its order did not pass through the account."
         yield Difference("execution", execution_id, "missing", "booked", remedy)
+    ours, at_venue = ({fill.execution_id for fill in booked} for booked in (books.fills, fills))
     for execution_id in sorted(ours - at_venue):
         yield Difference("execution", execution_id, "booked", "missing", "The venue may have busted it. Ask the venue.")
 
@@ -111,6 +131,6 @@ def _positions(books: Books, at_venue: dict[str, Decimal]) -> Iterator[Differenc
 
 def _cash(books: Books, broker: Broker) -> Iterator[Difference]:
     money = broker.account()
-    if money is not None and money.cash != books.ledger.cash:
+    if money is not None and abs(money.cash - books.ledger.cash) >= CENT:
         remedy = "Look for fees, interest, dividends or transfers that are not booked."
         yield Difference("cash", money.currency, str(books.ledger.cash), str(money.cash), remedy)

@@ -137,9 +137,9 @@ def last_known_closes(panel: BarPanel) -> IntArray:
     return last_known(panel.ticks()[:, :, CLOSE])
 
 
-def past_of(panel: BarPanel, marks: IntArray, row: int, limits: RiskLimits) -> Background:
+def past_of(panel: BarPanel, marks: IntArray, row: int, limits: RiskLimits, *, tail: bool = False) -> Background:
     """Past of the market up to a row, as far as limits look back; `marks` are the panel's `last_known_closes`."""
-    late = slice(max(row + 1 - bars_needed(limits), 0), row + 1)
+    late = slice(max(row + 1 - bars_needed(limits, tail=tail), 0), row + 1)
     # Ticks are as good as prices: only their ratios count.
     closes = np.where(marks[late] == UNKNOWN_PRICE, np.nan, marks[late])
-    return background(panel.symbols, closes, panel.values[late, :, VOLUME], limits)
+    return background(panel.symbols, closes, panel.values[late, :, VOLUME], limits, tail=tail)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from nt_ray.risk.rules.base import Denial
 from nt_ray.trader.books import Books
 from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus, from_wire
+from nt_ray.trading.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class OrderReport:
     """An order as it stands. `rule` names what denied it.
 
     `not_sent` says that it certainly never reached the venue, so the same intent may go another way. A report
-    with the status SUBMITTED is in doubt: the venue may hold the order, and it must not go another way.
+    with the status SUBMITTED is in doubt: the venue may hold the order, and it must not go another way. `verdict` is
+    what the venue said where it refused.
     """
 
     request: OrderRequest
@@ -25,14 +27,15 @@ class OrderReport:
     rule: str = ""
     reason: str = ""
     not_sent: bool = False
+    verdict: Verdict | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        told = (self.venue_order_id, self.rule, self.reason, self.not_sent)
+        told = (self.venue_order_id, self.rule, self.reason, self.not_sent, self.verdict)
         return _report_from_wire, (str(self.status), str(self.filled_quantity), *told, *self.request.wire())
 
 
 def _report_from_wire(status: str, filled: str, *values: Any) -> OrderReport:
-    told, request = values[:4], values[4:]
+    told, request = values[:5], values[5:]
     return OrderReport(from_wire(*request), _STATUSES[status], Decimal(filled), *told)
 
 
@@ -77,6 +80,7 @@ def report(order: Order) -> OrderReport:
         order.rule,
         order.reason,
         order.not_sent,
+        order.verdict,
     )
 
 

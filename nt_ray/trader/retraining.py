@@ -8,27 +8,27 @@ from nt_ray.trader.data import load_bars
 
 if TYPE_CHECKING:
     from nt_ray.neural.drift.retraining import RetrainPlan
-    from nt_ray.neural.drift.warm_start import Retrained
-    from nt_ray.neural.training.durable import OnStep
+    from nt_ray.neural.drift.warm_start import Retrained, Trainer
 
 
-def retrain_on_bars(settings: Settings, plan: "RetrainPlan", on_step: "OnStep | None" = None) -> "Retrained":
-    """Meet the request of a plan on the bars of `[data]`, or answer with the version that met it before."""
+def retrain_on_bars(settings: Settings, plan: "RetrainPlan", trainer: "Trainer") -> "Retrained":
+    """Meet the request of a plan on the bars of `[data]`, or answer with the version that met it before.
+
+    `trainer` trains as `[neural.training]` says.
+    """
     from nt_ray.neural.drift.warm_start import retrain, target_of
+    from nt_ray.neural.inference.bundle import describe_bundle
     from nt_ray.neural.registry.registry import open_registry
-    from nt_ray.neural.series.sources import from_bars
-    from nt_ray.neural.training.choice import FIELDS
-    from nt_ray.neural.training.durable import Pace
+    from nt_ray.neural.training.choice import panel_for
 
     chosen = settings.neural.training
-    panel = from_bars(load_bars(settings.data), FIELDS[target_of(plan) or chosen.target])
+    signature = describe_bundle(plan.folder).signature
+    panel = panel_for(load_bars(settings.data), target_of(plan) or chosen.target, signature)
     return retrain(
         open_registry(settings.neural),
         plan,
         panel,
         Path(settings.runs).resolve(),
         source=settings.data.source,
-        pace=Pace(seconds=chosen.checkpoint_s),
-        threads=chosen.threads,
-        on_step=on_step,
+        trainer=trainer,
     )

@@ -13,6 +13,7 @@ from nt_ray.reports.png import write_png
 from nt_ray.reports.record import RunRecord, summary
 from nt_ray.reports.tear_sheet import write_tear_sheet
 from nt_ray.trader import files
+from nt_ray.trader.run_owners import claim
 
 
 def create_run_folder(runs: Path, label: str, seed: int) -> Path:
@@ -26,6 +27,7 @@ def create_run_folder(runs: Path, label: str, seed: int) -> Path:
                 folder.mkdir()
             except FileExistsError:
                 continue
+            claim(folder)
             return folder
     except OSError as error:
         raise ConfigError(

@@ -16,7 +16,7 @@ from nt_ray.trader.circuit import Switchboard
 from nt_ray.trader.desk import Desk, InProcessDesk
 from nt_ray.trader.replay_account import AccountPlan
 from nt_ray.trader.routing import RoutingTable
-from nt_ray.trader.session import Router
+from nt_ray.trader.session import OnDecision, Router
 
 
 class Runtime(Protocol):
@@ -36,6 +36,10 @@ class Runtime(Protocol):
 
     def router(self, run: str, desk: Desk, table: RoutingTable) -> Router:
         """Put a supervisor over the accounts of a desk."""
+        ...
+
+    def watch(self, run: str, panel: BarPanel, specs: Sequence[AgentSpec], transport: Transport) -> OnDecision | None:
+        """Let others watch a run, where there are any."""
         ...
 
     def health(self) -> dict[str, Any]:
@@ -65,6 +69,10 @@ class InProcessRuntime:
     def router(self, run: str, desk: Desk, table: RoutingTable) -> Router:
         """Put a switchboard over the accounts of a desk."""
         return Switchboard(table)
+
+    def watch(self, run: str, panel: BarPanel, specs: Sequence[AgentSpec], transport: Transport) -> OnDecision | None:
+        """There is nobody else."""
+        return None
 
     def health(self) -> dict[str, Any]:
         """Tell that this process is alive."""

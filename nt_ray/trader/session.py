@@ -21,17 +21,22 @@ import numpy as np
 
 from nt_ray.market.bars import BarPanel
 from nt_ray.portfolio.allocation import Allocator
-from nt_ray.portfolio.sizing import SizingParams, as_weights, target_lots, volatility_path
+from nt_ray.portfolio.sizing import SizingParams
 from nt_ray.swarm.failures import AgentFaultError
 from nt_ray.swarm.messages import Decision
 from nt_ray.trader.account import AccountState, OrderReport
 from nt_ray.trader.desk import Desk
 from nt_ray.trader.routing import RoutingTable
+from nt_ray.trader.targets import Targets
 from nt_ray.trading.orders import OrderRequest, Side
 from nt_ray.types import QUANTA_PER_UNIT, FloatArray, IntArray
 
 OnBar = Callable[[int, int, Decimal], None]
 """Called after each bar with its row, the number of rows and the equity."""
+
+
+OnDecision = Callable[[int, FloatArray], None]
+"""Called after each bar with its row and the exposures decided for it, (N,), NaN where they are to stay."""
 
 
 class Decider(Protocol):
@@ -102,6 +107,7 @@ class Session:
         allocator: Allocator | None = None,
         block_bars: int = 64,
         on_bar: OnBar | None = None,
+        on_decision: OnDecision | None = None,
     ) -> None:
         self._name = name
         self._panel = panel
@@ -110,16 +116,13 @@ class Session:
         self._router = router
         self._block_bars = block_bars
         self._on_bar = on_bar
-        self._allocator = allocator
-        self._sizing = (sizing if allocator is None else as_weights(sizing)).vector()
-        self._closes = np.ascontiguousarray(panel.closes)
-        self._volatility = volatility_path(self._closes, panel.periods_per_year, sizing.volatility_halflife)
-        self._lot_sizes = np.array([float(i.quantity_increment) for i in panel.instruments])
+        self._on_decision = on_decision
+        self._targets = Targets(panel, sizing, allocator)
         self._columns = {symbol: i for i, symbol in enumerate(panel.symbols)}
 
     def run(self) -> SessionRecord:
         """Trade the panel from the first bar to the last, or to the one before `AgentFaultError`."""
-        rows, columns = self._closes.shape
+        rows, columns = self._targets.closes.shape
         record = SessionRecord(
             np.zeros(rows, dtype=np.int64), np.zeros(rows), np.zeros(rows), np.full((rows, columns), np.nan)
         )
@@ -132,7 +135,8 @@ class Session:
                 self._decider.prefetch(stop, min(stop + self._block_bars, rows))
             record.exposures[start:stop] = decision.exposures
             for row in range(start, stop):
-                marks = np.where(np.isnan(self._closes[row]), marks, self._closes[row])
+                closes = self._targets.closes[row]
+                marks = np.where(np.isnan(closes), marks, closes)
                 self._bar(row, decision.exposures[row - start], marks, record)
             if fault is not None:
                 raise fault
@@ -154,27 +158,18 @@ class Session:
         book = self._book(self._desk.advance(row))
         equity = book.equity_quanta / QUANTA_PER_UNIT
         record.equity_quanta[row] = book.equity_quanta
-        values = book.lots * self._lot_sizes * marks / equity if equity > 0 else np.zeros(len(marks))
+        values = book.lots * self._targets.lot_sizes * marks / equity if equity > 0 else np.zeros(len(marks))
         record.gross[row] = float(np.abs(values).sum())
         record.net[row] = float(values.sum())
         if row + 1 < len(self._panel):
             self._trade(row, exposures, book)
+        if self._on_decision is not None:
+            self._on_decision(row, exposures)
         if self._on_bar is not None:
             self._on_bar(row, len(self._panel), Decimal(book.equity_quanta).scaleb(-8))
 
     def _trade(self, row: int, exposures: FloatArray, book: Book) -> None:
-        if self._allocator is not None:
-            exposures = self._allocator.weights(row, exposures)
-        targets = target_lots(
-            np.ascontiguousarray(exposures),
-            self._closes[row],
-            self._volatility[row],
-            book.lots,
-            self._lot_sizes,
-            book.equity_quanta,
-            self._sizing,
-        )
-        wanted = {int(i): int(targets[i] - book.lots[i]) for i in np.flatnonzero(targets != book.lots)}
+        wanted = self._targets.differences(row, exposures, book.lots, book.equity_quanta)
         for attempt in range(len(self._desk.accounts)):
             if not wanted:
                 return

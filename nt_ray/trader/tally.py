@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from nt_ray.trader.reports import AccountState
+from nt_ray.trader.usage import Tail, Usage
 from nt_ray.trading.orders import Fill, Order
 
 _NOTHING: Final = Decimal(0)
@@ -29,11 +30,14 @@ class Traded:
 
 @dataclass(frozen=True, slots=True)
 class AccountTally:
-    """An account in numbers: its state, its orders by status, and what it traded."""
+    """An account in numbers: its state, its orders by status, what it traded, how far limits are used, its tail."""
 
     state: AccountState
     orders: Mapping[str, int]
     traded: tuple[Traded, ...]
+    limits: tuple[Usage, ...]
+    tail: Tail | None
+    """None where a holding has no scenarios."""
 
 
 @dataclass(slots=True)

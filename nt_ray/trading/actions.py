@@ -1,4 +1,4 @@
-"""What changes the books without an order: dividends, splits, changes of symbol, charges, currency, choice of lots.
+"""What changes the books without an order: dividends, splits, transfers, charges, currency, choice of lots.
 
 Facts as those of `nt_ray.trading.events`, which lists them among its events. Each but the choice of lots bears an id
 that is unique within the account: the same id is the same fact and is booked once. `book` writes one down in a ledger;
@@ -83,6 +83,41 @@ class CashExchanged:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitsTransferred:
+    """Units came in, or went out (negative), without an order, by the word of `who`.
+
+    `price` is what a unit that came in has cost, `mark` what one is worth now; those that go out leave at their cost.
+    """
+
+    time: datetime
+    action_id: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    mark: Decimal
+    who: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        prices = (self.price, self.mark)
+        if not self.symbol or not self.quantity.is_finite() or not self.quantity:
+            raise BadInputError(f"{self.quantity} of {self.symbol!r} is no transfer. Give a symbol and a quantity.")
+        if not all(price.is_finite() and price >= 0 for price in prices):
+            raise BadInputError(f"{self.symbol}: prices {prices[0]} and {prices[1]} are none. Give what a unit costs.")
+
+
+@dataclass(frozen=True, slots=True)
+class CashTransferred:
+    """Money in the account's currency came in, or went out (negative), by the word of `who`."""
+
+    time: datetime
+    action_id: str
+    amount: Decimal
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class LotsNamed:
     """The lots that the fills of an order close, where the account closes specific lots."""
 
@@ -92,7 +127,9 @@ class LotsNamed:
     lots: tuple[str, ...]
 
 
-Action: TypeAlias = DividendPaid | SplitApplied | SymbolChanged | Charged | CashExchanged
+Action: TypeAlias = (
+    DividendPaid | SplitApplied | SymbolChanged | Charged | CashExchanged | UnitsTransferred | CashTransferred
+)
 """What bears an id and is booked once."""
 
 
@@ -109,6 +146,10 @@ def book(ledger: Ledger, event: Action | LotsNamed) -> None:
             ledger.charge(event.action_id, Charge(event.charge), event.amount)
         case CashExchanged():
             ledger.exchange(event.action_id, event.sold, event.of, event.bought, event.into)
+        case UnitsTransferred():
+            ledger.transfer(event.action_id, event.symbol, event.quantity, event.price, event.time)
+        case CashTransferred():
+            ledger.deposit(event.action_id, event.amount)
         case LotsNamed():
             ledger.name_lots(event.client_order_id, event.symbol, event.lots)
 
@@ -116,7 +157,7 @@ def book(ledger: Ledger, event: Action | LotsNamed) -> None:
 def symbols_of(event: Action) -> tuple[str, ...]:
     """Symbols whose position an action may change."""
     match event:
-        case SplitApplied():
+        case SplitApplied() | UnitsTransferred():
             return (event.symbol,)
         case SymbolChanged():
             return (event.symbol, event.into)
@@ -124,11 +165,24 @@ def symbols_of(event: Action) -> tuple[str, ...]:
             return ()
 
 
+def capital_of(event: Action) -> Decimal:
+    """What came in (negative: went out) with an action and is neither profit nor loss, at its marks."""
+    match event:
+        case UnitsTransferred():
+            return event.quantity * event.mark
+        case CashTransferred():
+            return event.amount
+        case _:
+            return Decimal(0)
+
+
 def marks_after(event: Action, marks: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """Marks that follow from an action until the next prices come; of money exchanged, the rate at which it was."""
     match event:
         case SplitApplied() if event.symbol in marks:
             return {event.symbol: marks[event.symbol] * event.old / event.new}
+        case UnitsTransferred() if event.mark:
+            return {event.symbol: event.mark}
         case SymbolChanged() if event.symbol in marks and event.into not in marks:
             return {event.into: marks[event.symbol]}
         case CashExchanged():

@@ -15,6 +15,7 @@ from nt_ray.errors import TradingError
 from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
 from nt_ray.trading.orders import Fill, OrderRequest, OrderType, Side, TimeInForce
+from nt_ray.trading.verdict import Verdict
 
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
@@ -77,7 +78,15 @@ _AMOUNTS: Final = {
 }
 """Optional amounts of a request and the keys under which they are written."""
 
-_TERMS: Final = ("post_only", "reduce_only", "extended_hours", "parent", "oco_group", "replaces")
+_TERMS: Final = (
+    "post_only",
+    "reduce_only",
+    "extended_hours",
+    "parent",
+    "oco_group",
+    "replaces",
+    "position_effect",
+)
 
 _amounts: Final = attrgetter(*_AMOUNTS)
 _terms: Final = attrgetter(*_TERMS)
@@ -118,6 +127,17 @@ def _read_request(time: datetime, client_order_id: str, body: Mapping[str, Any])
         **optional,
     )
     return e.OrderInitialized(time, request)
+
+
+def _write_rejected(event: e.OrderRejected) -> dict[str, Any]:
+    written: dict[str, Any] = {"reason": event.reason, "not_sent": event.not_sent}
+    said = event.verdict
+    return written if said is None else written | {"verdict": [said.status, said.code, said.message]}
+
+
+def _read_rejected(time: datetime, client_order_id: str, body: Mapping[str, Any]) -> e.OrderRejected:
+    said = Verdict(*body["verdict"]) if "verdict" in body else None
+    return e.OrderRejected(time, client_order_id, body["reason"], body["not_sent"], said)
 
 
 def _write_fill(event: e.OrderFilled) -> dict[str, Any]:
@@ -185,6 +205,22 @@ def _read_reverted(time: datetime, _: str, body: Mapping[str, Any]) -> e.LimitsR
     return e.LimitsReverted(time, tuple(body["names"]), body["who"], body["reason"])
 
 
+def _write_passed(event: e.ActivitiesPassed) -> dict[str, Any]:
+    return {"ids": list(event.ids)}
+
+
+def _read_passed(time: datetime, _: str, body: Mapping[str, Any]) -> e.ActivitiesPassed:
+    return e.ActivitiesPassed(time, tuple(body["ids"]))
+
+
+def _write_settled(event: e.DisputesSettled) -> dict[str, Any]:
+    return {"facts": list(event.facts), "who": event.who, "reason": event.reason}
+
+
+def _read_settled(time: datetime, _: str, body: Mapping[str, Any]) -> e.DisputesSettled:
+    return e.DisputesSettled(time, tuple(body["facts"]), body["who"], body["reason"])
+
+
 def _write_lots(event: a.LotsNamed) -> dict[str, Any]:
     return {"symbol": event.symbol, "lots": event.lots}
 
@@ -200,7 +236,6 @@ _ORDER_KINDS: Final[dict[type, tuple[str, ...]]] = {
     e.OrderDenied: ("rule", "limit", "value", "reason"),
     e.OrderSubmitted: (),
     e.OrderAccepted: ("venue_order_id",),
-    e.OrderRejected: ("reason", "not_sent"),
     e.PendingCancel: (),
     e.CancelRejected: ("reason",),
     e.OrderCanceled: (),
@@ -208,7 +243,10 @@ _ORDER_KINDS: Final[dict[type, tuple[str, ...]]] = {
     e.ReplaceRejected: ("reason",),
     e.OrderReplaced: ("by",),
     e.OrderExpired: (),
+    e.OrderGivenUp: ("reason",),
+    e.OrderFound: ("venue_order_id",),
     e.RequestRefused: ("rule", "reason"),
+    e.FactDisputed: ("fact", "reason"),
 }
 """Events of an order whose fields are plain text or truth values."""
 
@@ -229,6 +267,16 @@ _ACTIONS: Final[dict[type, dict[str, type]]] = {
     a.SymbolChanged: {"action_id": str, "symbol": str, "into": str},
     a.Charged: {"action_id": str, "charge": str, "amount": Decimal},
     a.CashExchanged: {"action_id": str, "sold": Decimal, "of": str, "bought": Decimal, "into": str},
+    a.UnitsTransferred: {
+        "action_id": str,
+        "symbol": str,
+        "quantity": Decimal,
+        "price": Decimal,
+        "mark": Decimal,
+        "who": str,
+        "reason": str,
+    },
+    a.CashTransferred: {"action_id": str, "amount": Decimal, "who": str, "reason": str},
 }
 """Actions: fields by type; all but whole numbers are written as text."""
 
@@ -256,9 +304,12 @@ def _account_reader(kind: type, fields: tuple[str, ...]) -> _Reader:
 _WRITERS: Final[dict[str, _Writer]] = {
     "OrderInitialized": _write_request,
     "OrderFilled": _write_fill,
+    "OrderRejected": _write_rejected,
     "Marked": _write_marks,
     "Deposited": _write_deposit,
     "LotsNamed": _write_lots,
+    "ActivitiesPassed": _write_passed,
+    "DisputesSettled": _write_settled,
     **{k.__name__: _action_writer(f) for k, f in _ACTIONS.items()},
     "LimitsChanged": _write_limits,
     "LimitsReverted": _write_reverted,
@@ -268,9 +319,12 @@ _WRITERS: Final[dict[str, _Writer]] = {
 _READERS: Final[dict[str, _Reader]] = {
     "OrderInitialized": _read_request,
     "OrderFilled": _read_fill,
+    "OrderRejected": _read_rejected,
     "Marked": _read_marks,
     "Deposited": _read_deposit,
     "LotsNamed": _read_lots,
+    "ActivitiesPassed": _read_passed,
+    "DisputesSettled": _read_settled,
     **{k.__name__: _action_reader(k, f) for k, f in _ACTIONS.items()},
     "LimitsChanged": _read_limits,
     "LimitsReverted": _read_reverted,

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from nt_ray.trading.actions import Action, LotsNamed
 from nt_ray.trading.orders import Fill, OrderRequest
+from nt_ray.trading.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,31 @@ class OrderAccepted:
 
 @dataclass(frozen=True, slots=True)
 class OrderRejected:
-    """The venue does not hold the order: it refused, or (`not_sent`) it never received it."""
+    """The venue does not hold the order: it refused, in its own words, or (`not_sent`) it never received it."""
 
     time: datetime
     client_order_id: str
     reason: str
     not_sent: bool = False
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderGivenUp:
+    """The venue knows nothing of the order, which is taken as never arrived; it may appear after all."""
+
+    time: datetime
+    client_order_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFound:
+    """The venue holds an order that was taken as never arrived: it works."""
+
+    time: datetime
+    client_order_id: str
+    venue_order_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +168,34 @@ class RequestRefused:
     client_order_id: str
     rule: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactDisputed:
+    """The venue told of an order what cannot be; it is set aside, by name, until it fits or a person has looked."""
+
+    time: datetime
+    client_order_id: str
+    fact: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisputesSettled:
+    """A person has looked at what the venue told and cannot be: it is never booked, and named no more."""
+
+    time: datetime
+    facts: Sequence[str]
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActivitiesPassed:
+    """What the venue has booked without an order and these books never will: it came before them, or cannot be."""
+
+    time: datetime
+    ids: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +297,8 @@ OrderEvent: TypeAlias = (
     | OrderSubmitted
     | OrderAccepted
     | OrderRejected
+    | OrderGivenUp
+    | OrderFound
     | OrderFilled
     | PendingCancel
     | CancelRejected
@@ -263,6 +313,9 @@ OrderEvent: TypeAlias = (
 Event: TypeAlias = (
     OrderEvent
     | RequestRefused
+    | FactDisputed
+    | DisputesSettled
+    | ActivitiesPassed
     | EpochStarted
     | Deposited
     | Action

@@ -6,7 +6,8 @@ account's own carry its name, as `capital:EUR`. Memo accounts beside the money, 
 buying power that open orders have taken.
 
 Debits are positive, credits negative, and every posting sums to zero exactly, in one currency. Positions are held in
-lots (`nt_ray.trading.lots`) with total costs, so a flat position has cost zero.
+lots (`nt_ray.trading.lots`) with total costs, so a flat position has cost zero. Quantities have 9 decimals and money 8:
+what an execution moves is rounded here, once, half to even, and cash, cost and profit are made of the rounded amount.
 
 Identities, exact after every event:
     equity = cash + sum(quantity * mark)
@@ -18,15 +19,16 @@ The ledger knows no orders, no venue and no storage.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from nt_ray.errors import TradingError
 from nt_ray.trading import lots as tax
-from nt_ray.trading.lots import EXACT, QUANTUM, WIDE, ZERO, Lot, LotMethod, Lots
+from nt_ray.trading.lots import WIDE, ZERO, Lot, LotMethod, Lots
 from nt_ray.trading.orders import Fill
-from nt_ray.types import MONEY_DECIMALS
+from nt_ray.types import MONEY_DECIMALS, QUANTITY_DECIMALS
 
 LARGEST: Final = Decimal(10) ** 18
 """Amounts below this are exact in the default 28 digits with 8 decimals, sums of thousands of them too."""
@@ -35,9 +37,9 @@ LARGEST: Final = Decimal(10) ** 18
 class AmountError(TradingError):
     """An amount that the ledger cannot hold exactly."""
 
-    def __init__(self, what: str, amount: Decimal) -> None:
+    def __init__(self, what: str, amount: Decimal, decimals: int = MONEY_DECIMALS) -> None:
         super().__init__(
-            f"{what} {amount} is not a finite amount below 1e18 in steps of 1e-8. Check price and quantity."
+            f"{what} {amount} is not a finite amount below 1e18 in steps of 1e-{decimals}. Check price and quantity."
         )
 
 
@@ -205,8 +207,11 @@ class Ledger:
         self._named[client_order_id] = tuple(lot_ids)
 
     def admit(self, fill: Fill) -> Decimal:
-        """Signed notional of an execution; raises `AmountError` where the ledger cannot hold it exactly."""
-        notional = EXACT.multiply(fill.signed_quantity, fill.price)
+        """Signed notional of an execution, rounded half to even to 1e-8; `AmountError` where it cannot be held."""
+        _check("Quantity", fill.quantity, QUANTITY_DECIMALS)
+        if not fill.price.is_finite():
+            raise AmountError("Price", fill.price)
+        notional = tax.money(fill.signed_quantity, fill.price)
         _check("Notional", notional)
         _check("Commission", fill.commission)
         return notional
@@ -227,6 +232,18 @@ class Ledger:
         ]
         posting = self._post(Posting(fill.execution_id, tuple(line for line in lines if line[1])))
         self._hold(fill.symbol, trade.lots, after)
+        return posting
+
+    def transfer(self, reference: str, symbol: str, quantity: Decimal, price: Decimal, time: datetime) -> Posting:
+        """Book units that came in as capital (negative: went out), at `price`; those that close lots leave at cost."""
+        _check("Quantity", quantity, QUANTITY_DECIMALS)
+        cost = tax.money(quantity, price)
+        _check("Cost", cost)
+        trade = tax.trade(self.lots(symbol), Lot(reference, quantity, cost, time), price, self.method)
+        after = _position(trade.lots)
+        moved = after.cost - self.position(symbol).cost
+        posting = self._post(Posting(reference, ((f"position:{symbol}", moved), ("capital", -moved))))
+        self._hold(symbol, trade.lots, after)
         return posting
 
     def split(self, reference: str, symbol: str, new: int, old: int, quantity: Decimal, cash: Decimal) -> Posting:
@@ -331,9 +348,9 @@ def _mark(marks: Mapping[str, Decimal], symbol: str) -> Decimal:
     return mark
 
 
-def _check(what: str, amount: Decimal) -> None:
+def _check(what: str, amount: Decimal, decimals: int = MONEY_DECIMALS) -> None:
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or abs(amount) >= LARGEST:
-        raise AmountError(what, amount)
-    if exponent < -MONEY_DECIMALS and amount != amount.quantize(QUANTUM, context=WIDE):
-        raise AmountError(what, amount)
+        raise AmountError(what, amount, decimals)
+    if exponent < -decimals and amount != amount.quantize(Decimal(1).scaleb(-decimals), context=WIDE):
+        raise AmountError(what, amount, decimals)

@@ -4,7 +4,8 @@
     SUBMITTED -> ACCEPTED | REJECTED
     ACCEPTED -> PARTIALLY_FILLED -> FILLED | CANCELED | EXPIRED | REPLACED
 
-PENDING_CANCEL and PENDING_REPLACE stand between a request to the venue and its answer.
+PENDING_CANCEL and PENDING_REPLACE stand between a request to the venue and its answer. An order that is taken as
+never arrived (REJECTED, or CANCELED where its cancel was on the way) works again where the venue shows it after all.
 
 Guarantees: an illegal transition raises `TradingError` and changes nothing; an execution id is applied once;
 the filled quantity never falls and never exceeds the order; a fill that arrives late, after CANCELED, EXPIRED or
@@ -22,6 +23,8 @@ from nt_ray.trading.events import (
     OrderEvent,
     OrderExpired,
     OrderFilled,
+    OrderFound,
+    OrderGivenUp,
     OrderInitialized,
     OrderRejected,
     OrderReplaced,
@@ -48,6 +51,8 @@ LEGAL: Final[dict[type, frozenset[OrderStatus]]] = {
     OrderSubmitted: frozenset({OrderStatus.INITIALIZED}),
     OrderAccepted: frozenset({OrderStatus.SUBMITTED}),
     OrderRejected: frozenset({OrderStatus.SUBMITTED, OrderStatus.ACCEPTED}),
+    OrderGivenUp: frozenset({OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL}),
+    OrderFound: frozenset({OrderStatus.REJECTED, OrderStatus.CANCELED}),
     OrderFilled: _WORKING | _LATE,
     PendingCancel: _WORKING - {OrderStatus.PENDING_CANCEL},
     CancelRejected: frozenset({OrderStatus.PENDING_CANCEL}),
@@ -103,10 +108,25 @@ def apply(order: Order, event: OrderEvent) -> Order:
         raise IllegalTransitionError(order, event)
     if order.status not in LEGAL.get(type(event), frozenset()):
         raise IllegalTransitionError(order, event)
+    if isinstance(event, OrderFound) and not order.is_lost:
+        raise IllegalTransitionError(order, event)
     return _step(order, event)
 
 
+_PLAIN: Final[dict[type, OrderStatus]] = {
+    OrderCanceled: OrderStatus.CANCELED,
+    OrderExpired: OrderStatus.EXPIRED,
+    PendingCancel: OrderStatus.PENDING_CANCEL,
+    PendingReplace: OrderStatus.PENDING_REPLACE,
+    OrderReplaced: OrderStatus.REPLACED,
+}
+"""Events that change the state alone."""
+
+
 def _step(order: Order, event: OrderEvent) -> Order:
+    plain = _PLAIN.get(type(event))
+    if plain is not None:
+        return order.with_(status=plain)
     match event:
         case OrderSubmitted():
             return order.with_(status=OrderStatus.SUBMITTED, submitted_at=event.time)
@@ -117,17 +137,15 @@ def _step(order: Order, event: OrderEvent) -> Order:
         case OrderDenied():
             return order.with_(status=OrderStatus.DENIED, reason=event.reason, rule=event.rule)
         case OrderRejected():
-            return order.with_(status=OrderStatus.REJECTED, reason=event.reason, not_sent=event.not_sent)
-        case OrderCanceled():
-            return order.with_(status=OrderStatus.CANCELED)
-        case OrderExpired():
-            return order.with_(status=OrderStatus.EXPIRED)
-        case PendingCancel():
-            return order.with_(status=OrderStatus.PENDING_CANCEL)
-        case PendingReplace():
-            return order.with_(status=OrderStatus.PENDING_REPLACE)
-        case OrderReplaced():
-            return order.with_(status=OrderStatus.REPLACED)
+            told = {"reason": event.reason, "not_sent": event.not_sent, "verdict": event.verdict}
+            return order.with_(status=OrderStatus.REJECTED, **told)
+        case OrderGivenUp():
+            ended = OrderStatus.REJECTED if order.status is OrderStatus.SUBMITTED else OrderStatus.CANCELED
+            return order.with_(status=ended, reason=event.reason, given_up=True)
+        case OrderFound():
+            status = OrderStatus.PARTIALLY_FILLED if order.filled_quantity else OrderStatus.ACCEPTED
+            ours = {"venue_order_id": event.venue_order_id or order.venue_order_id, "reason": ""}
+            return order.with_(status=status, not_sent=False, given_up=False, **ours)
         case CancelRejected() | ReplaceRejected():
             return order.with_(status=_working(order), reason=event.reason)
         case _:

@@ -104,11 +104,13 @@ def trade(lots: Lots, incoming: Lot, price: Decimal, method: LotMethod, named: S
     signed = incoming.quantity
     if held * signed >= 0:
         return Trade(_join(lots, incoming, method), ())
+    order = _ordered(lots, method, named)
     if abs(signed) >= abs(held):
-        closings = tuple(_close(lot, lot.quantity, price) for lot in _ordered(lots, method, named))
         opened = held + signed
-        return Trade((_sized(incoming, opened, opened * price),) if opened else (), closings)
-    return _reduce(lots, -signed, price, _ordered(lots, method, named))
+        cost = money(opened, price)
+        closings = _close([(lot, lot.quantity) for lot in order], price, cost - incoming.cost)
+        return Trade((_sized(incoming, opened, cost),) if opened else (), closings)
+    return _reduce(lots, incoming, price, order)
 
 
 def _join(lots: Lots, incoming: Lot, method: LotMethod) -> Lots:
@@ -133,29 +135,48 @@ def _ordered(lots: Lots, method: LotMethod, named: Sequence[str]) -> Sequence[Lo
             return lots
 
 
-def _reduce(lots: Lots, wanted: Decimal, price: Decimal, order: Sequence[Lot]) -> Trade:
-    """Take the signed quantity `wanted`, less than the whole position, out of lots in an order."""
-    left: dict[str, Lot | None] = {}
-    closings = []
+def _reduce(lots: Lots, incoming: Lot, price: Decimal, order: Sequence[Lot]) -> Trade:
+    """Take a trade of less than the whole position out of lots in an order."""
+    wanted = -incoming.quantity
+    takings = []
     for lot in order:
         taken = lot.quantity if abs(wanted) >= abs(lot.quantity) else wanted
-        closing = _close(lot, taken, price)
-        closings.append(closing)
-        rest = lot.quantity - taken
-        left[lot.lot_id] = _sized(lot, rest, lot.cost - closing.cost) if rest else None
+        takings.append((lot, taken))
         wanted -= taken
         if not wanted:
             break
-    kept = (left.get(lot.lot_id, lot) for lot in lots)
-    return Trade(tuple(lot for lot in kept if lot is not None), tuple(closings))
+    closings = _close(takings, price, -incoming.cost)
+    left = {lot.lot_id: lot for lot in lots}
+    for (lot, taken), closing in zip(takings, closings, strict=True):
+        left[lot.lot_id] = _sized(lot, lot.quantity - taken, lot.cost - closing.cost)
+    return Trade(tuple(lot for lot in left.values() if lot.quantity), closings)
 
 
-def _close(lot: Lot, taken: Decimal, price: Decimal) -> Closing:
-    """Close a signed quantity of a lot."""
-    cost = lot.cost
-    if taken != lot.quantity:
-        cost = WIDE.divide(EXACT.multiply(cost, taken), lot.quantity).quantize(QUANTUM, context=WIDE)
-    return Closing(lot.lot_id, lot.opened, taken, cost, taken * price - cost)
+def _close(takings: Sequence[tuple[Lot, Decimal]], price: Decimal, proceeds: Decimal) -> tuple[Closing, ...]:
+    """Close signed quantities of lots; each earns its share of the rounded proceeds, the last one what is left."""
+    closings = []
+    closed = earned = ZERO
+    for place, (lot, taken) in enumerate(takings, 1):
+        cost = lot.cost
+        if taken != lot.quantity:
+            cost = WIDE.divide(EXACT.multiply(cost, taken), lot.quantity).quantize(QUANTUM, context=WIDE)
+        closed += taken
+        reached = proceeds if place == len(takings) else money(closed, price)
+        closings.append(Closing(lot.lot_id, lot.opened, taken, cost, reached - earned - cost))
+        earned = reached
+    return tuple(closings)
+
+
+def money(quantity: Decimal, price: Decimal) -> Decimal:
+    """Worth of a signed quantity at a price, in steps of 1e-8, rounded half to even."""
+    worth = EXACT.multiply(quantity, price)
+    # Whole quanta stay as they are written: most executions are of them.
+    return worth if _scale(worth) <= MONEY_DECIMALS else worth.quantize(QUANTUM, context=WIDE)
+
+
+def _scale(amount: Decimal) -> int:
+    exponent = amount.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
 
 
 def split(lots: Lots, new: int, old: int, quantity: Decimal, cash: Decimal) -> Trade:

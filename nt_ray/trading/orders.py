@@ -9,11 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from nt_ray.errors import BadInputError
+from nt_ray.trading.verdict import Verdict
 
-CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+LONGEST_CLIENT_ID: Final = 128
+"""What the most generous of the venues takes; each states its own rule (`nt_ray.brokers.base.Capabilities`)."""
+CLIENT_ORDER_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{LONGEST_CLIENT_ID - 1}}}")
 
 _WHOLE = Decimal(100)
 
@@ -134,6 +137,9 @@ _FINAL: Final = frozenset(
 )
 
 
+PositionEffect: TypeAlias = Literal["", "open", "close"]
+
+
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """What a caller asks for. The same `client_order_id` is the same order, however often it is sent.
@@ -154,6 +160,8 @@ class OrderRequest:
     oco_group         orders of one group cancel each other (one cancels the other).
     replaces          client id of the order in whose place this one comes (FIX OrigClOrdID); its quantity counts what
                       this order itself may trade, apart from what the replaced one has filled.
+    position_effect   what the order does to the position (FIX PositionEffect), checked by the gate as the order comes
+                      in: `close` never turns it, whatever other orders close of it. Empty: whatever it does.
     """
 
     client_order_id: str
@@ -175,11 +183,13 @@ class OrderRequest:
     parent: str = ""
     oco_group: str = ""
     replaces: str = ""
+    position_effect: PositionEffect = ""
 
     def __post_init__(self) -> None:
         if not CLIENT_ORDER_ID.fullmatch(self.client_order_id):
             raise BadInputError(
-                f"client_order_id {self.client_order_id!r} is not usable. Give 1 to 64 of A-Z a-z 0-9 . _ : -"
+                f"client_order_id {self.client_order_id!r} is not usable. Give 1 to {LONGEST_CLIENT_ID} of "
+                "A-Z a-z 0-9 . _ : -"
             )
         fault = _size_fault(self) or _price_fault(self) or _terms_fault(self)
         if fault:
@@ -210,6 +220,7 @@ class OrderRequest:
             self.parent,
             self.oco_group,
             self.replaces,
+            self.position_effect,
         )
 
 
@@ -307,6 +318,8 @@ def _terms_fault(request: OrderRequest) -> str:
     own = request.client_order_id
     if own in (request.parent, request.replaces):
         return "the order names itself as its parent or as the one it replaces. Name another order."
+    if request.position_effect not in ("", "open", "close"):
+        return f"position_effect {request.position_effect!r} is none. Give open or close, or leave it out."
     return ""
 
 
@@ -342,7 +355,7 @@ class Order:
     """An order as its events have made it. Transitions are checked in `nt_ray.trading.lifecycle`.
 
     `rule` names the gate's rule that denied it; `not_sent` says that it was rejected because it certainly
-    never reached the venue, so that the same intent may go another way.
+    never reached the venue, so that the same intent may go another way; `verdict` is the venue's own no.
     """
 
     request: OrderRequest
@@ -357,6 +370,14 @@ class Order:
     not_sent: bool = False
     submitted_at: datetime | None = None
     """When it was let through to the venue."""
+    verdict: Verdict | None = None
+    given_up: bool = False
+    """Whether it ended because the venue knew nothing of it."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it ended without the venue's word, as one that never arrived."""
+        return self.given_up or self.not_sent
 
     @property
     def remaining(self) -> Decimal:
@@ -372,8 +393,11 @@ class Order:
 
     def with_(self, **changes: object) -> "Order":
         """Return a copy with these fields changed."""
-        return Order(**dict(zip(_FIELDS, _values(self), strict=True), **changes))
+        values = [*_values(self)]
+        for name, value in changes.items():
+            values[_PLACES[name]] = value
+        return Order(*values)
 
 
-_FIELDS: Final = tuple(Order.__slots__)
-_values: Final = attrgetter(*_FIELDS)
+_PLACES: Final = {name: place for place, name in enumerate(Order.__slots__)}
+_values: Final = attrgetter(*_PLACES)

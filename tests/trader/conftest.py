@@ -1,4 +1,4 @@
-"""A venue whose answers a test holds back, and live accounts on it."""
+"""Venues whose answers a test holds back or makes up, and accounts on them."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ from nt_ray.brokers.base import (
 )
 from nt_ray.market.bars import Instrument
 from nt_ray.risk.limits import RiskLimits
+from nt_ray.risk.standing import FREE, Standing
 from nt_ray.storage.journal import Journal
 from nt_ray.storage.opening import open_journal
 from nt_ray.trader.account import Account
@@ -32,6 +33,8 @@ from nt_ray.trading.orders import Fill, OrderRequest, OrderStatus, OrderType, Ti
 
 MORNING = datetime(2026, 1, 5, 15, tzinfo=UTC)
 KO = Instrument("KO", Decimal("0.01"))
+PEP = Instrument("PEP", Decimal("0.01"))
+WIDE = RiskLimits()
 LIMITS = RiskLimits(max_messages=9_999, max_strategy_messages=9_999)
 PATIENCE_S = 20.0
 
@@ -98,6 +101,16 @@ class WaitingVenue:
         self.ping()
         self.asked.append(client_order_id)
         return self.book.get(client_order_id)
+
+    def orders(self, client_order_ids: Any, *, urgent: bool = False) -> dict[str, VenueOrder]:
+        self.ping()
+        return {i: self.book[i] for i in client_order_ids if i in self.book}
+
+    def standing(self, symbols: Any) -> Standing:
+        return FREE
+
+    def warnings(self) -> tuple[str, ...]:
+        return ()
 
     def open_orders(self) -> list[VenueOrder]:
         return [order for order in self.book.values() if order.status.is_open]
@@ -197,3 +210,124 @@ def open_live(tmp_path: Path, venue: WaitingVenue, times: Times) -> Iterator[Ope
             return account
 
         yield opened_account
+
+
+class ScriptedVenue:
+    """A venue that does what the test says: submissions raise `before` or `after` they are booked."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.book: dict[str, VenueOrder] = {}
+        self.requests: dict[str, OrderRequest] = {}
+        self.executions: list[Fill] = []
+        self.sent: list[str] = []
+        self.cancels: list[str] = []
+        self.before: list[Exception] = []
+        self.after: list[Exception] = []
+        self.down = False
+        self.proves_absence = True
+        self.arrives_late = False
+        self.cancel_error: Exception | None = None
+
+    def capabilities(self) -> Capabilities:
+        kinds, tifs = frozenset(OrderType), frozenset({TimeInForce.DAY})
+        return Capabilities(kinds, tifs, True, True, self.proves_absence, arrives_late=self.arrives_late)
+
+    def submit_order(self, request: OrderRequest) -> VenueOrder:
+        self.ping()
+        self.sent.append(request.client_order_id)
+        if self.before:
+            raise self.before.pop(0)
+        key = request.client_order_id
+        self.requests[key] = request
+        self.book.setdefault(key, VenueOrder(key, f"v-{key}", OrderStatus.ACCEPTED, Decimal(0)))
+        if self.after:
+            raise self.after.pop(0)
+        return self.book[key]
+
+    def cancel_order(self, client_order_id: str) -> VenueOrder:
+        self.cancels.append(client_order_id)
+        if self.cancel_error is not None:
+            raise self.cancel_error
+        self.end(client_order_id, OrderStatus.CANCELED)
+        return self.book[client_order_id]
+
+    def order(self, client_order_id: str) -> VenueOrder | None:
+        self.ping()
+        return self.book.get(client_order_id)
+
+    def orders(self, client_order_ids: Any, *, urgent: bool = False) -> dict[str, VenueOrder]:
+        self.ping()
+        return {i: self.book[i] for i in client_order_ids if i in self.book}
+
+    def standing(self, symbols: Any) -> Standing:
+        return FREE
+
+    def warnings(self) -> tuple[str, ...]:
+        return ()
+
+    def open_orders(self) -> list[VenueOrder]:
+        return [order for order in self.book.values() if order.status.is_open]
+
+    def fills(self, since: datetime | None) -> list[Fill]:
+        self.ping()
+        return [fill for fill in self.executions if since is None or fill.time >= since]
+
+    def positions(self) -> dict[str, Decimal]:
+        return {}
+
+    def account(self) -> None:
+        """It keeps no money."""
+
+    def ping(self) -> None:
+        if self.down:
+            raise VenueDownError("down")
+
+    def end(self, client_order_id: str, status: OrderStatus) -> None:
+        self.book[client_order_id] = replace(self.book[client_order_id], status=status)
+
+    def fill(self, client_order_id: str, quantity: int, price: int = 50, /, **changes: Any) -> None:
+        request = self.requests[client_order_id]
+        execution = Fill(
+            f"x{len(self.executions)}",
+            client_order_id,
+            request.symbol,
+            request.side,
+            Decimal(quantity),
+            Decimal(price),
+            Decimal(1),
+            MORNING,
+        )
+        self.executions.append(replace(execution, **changes))
+        if quantity == request.quantity:
+            self.end(client_order_id, OrderStatus.FILLED)
+
+
+class Desk:
+    """Opens accounts on one journal and one venue, under a clock the test sets."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.venue = ScriptedVenue()
+        self.now = MORNING
+        self.opened: list[Account] = []
+
+    def open(self, limits: RiskLimits = WIDE, marks: dict[str, Decimal] | None = None) -> Account:
+        account = Account("test", open_journal(self.path), self.venue, limits, [KO, PEP], lambda: self.now)
+        self.opened.append(account)
+        account.deposit(Decimal(100_000))
+        if marks is not None:
+            account.sync(self.now, marks)
+        return account
+
+    def close(self) -> None:
+        for account in self.opened:
+            account.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path / "journal.sqlite")
+    yield desk
+    desk.close()

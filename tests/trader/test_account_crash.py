@@ -255,7 +255,7 @@ def test_a_crash_at_any_crossing_changes_nothing(uncut: tuple[End, int], slice_:
         assert survived == end, f"crash at crossing {crossing}"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sets(st.integers(1, 150), min_size=2, max_size=6))
 def test_crashes_during_recovery_change_nothing_either(uncut: tuple[End, int], crossings: set[int]) -> None:
     survived = in_new_folder(Fuse(frozenset(crossings)))
@@ -263,7 +263,7 @@ def test_crashes_during_recovery_change_nothing_either(uncut: tuple[End, int], c
     assert survived == uncut[0]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1, 120), st.integers(2, 12))
 def test_a_run_of_crashes_in_a_row_changes_nothing(uncut: tuple[End, int], first: int, length: int) -> None:
     survived = in_new_folder(Fuse(frozenset(range(first, first + 2 * length, 2))))

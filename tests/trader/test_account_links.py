@@ -1,6 +1,8 @@
 """Linked orders, replacements and orders by notional through gate, journal and exchange."""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -266,6 +268,8 @@ def test_an_order_by_notional_reserves_its_money_until_it_is_done(machine: Machi
         (order("a", **limit("9", extended_hours=True)), "orders for extended hours"),
         (order("a", replaces="b"), "replacements"),
         (order("a" * 9), "client ids of more than 8 characters"),
+        (order("a:b"), "client ids other than [a-z]+"),
+        (replace(order("a"), quantity=Decimal("1.5")), "fractions of a unit"),
         (order("a", type=OrderType.STOP, stop_price=Decimal(9)), "stop orders"),
         (order("a", time_in_force=TimeInForce.FOK), "time in force fok"),
     ],
@@ -273,8 +277,9 @@ def test_an_order_by_notional_reserves_its_money_until_it_is_done(machine: Machi
 def test_what_a_venue_cannot_do_is_refused_before_the_gate(tmp_path: Path, request_: OrderRequest, what: str) -> None:
     kinds, tifs = frozenset({OrderType.MARKET, OrderType.LIMIT}), frozenset({TimeInForce.DAY, GTC})
     plain = Capabilities(
-        kinds, tifs, short_selling=True, fractional=True, lookup_proves_absence=True, longest_client_id=8
-    )
+        kinds, tifs, short_selling=True, fractional=False, lookup_proves_absence=True,
+        longest_client_id=8, client_id=re.compile("[a-z]+"),
+    )  # fmt: skip
     exchange = SimulatedExchange("sim", bars(), FREE, tmp_path / "venue.sqlite")
     venue = Lossy(exchange)
     venue.capabilities = lambda: plain  # type: ignore[attr-defined]
@@ -283,5 +288,22 @@ def test_what_a_venue_cannot_do_is_refused_before_the_gate(tmp_path: Path, reque
     )
     (report,) = account.submit([request_])
     assert (report.rule, what in report.reason) == ("capability", True)
+    account.close()
+    venue.close()
+
+
+def test_a_venue_without_short_sales_lets_positions_be_closed_and_no_more(tmp_path: Path) -> None:
+    exchange = SimulatedExchange("sim", bars(), FREE, tmp_path / "venue.sqlite")
+    venue = Lossy(exchange)
+    able = replace(exchange.capabilities(), short_selling=False)
+    venue.capabilities = lambda: able  # type: ignore[attr-defined]
+    account = Account(
+        "test", open_journal(tmp_path / "journal.sqlite"), venue, LIMITS, bars().instruments, lambda: bars().time(0)
+    )
+    account.deposit(Decimal(100_000))
+    exchange.advance(0)
+    account.sync(bars().time(0), {"KO": Decimal(10)})
+    (told,) = account.submit([order("a", side=Side.SELL)])
+    assert told.rule == "not_borrowable"
     account.close()
     venue.close()

@@ -123,6 +123,9 @@ class Driver:
                     e.PendingReplace(self.time, name, "o.9"),
                     e.ReplaceRejected(self.time, name, "no"),
                     e.OrderExpired(self.time, name),
+                    e.OrderGivenUp(self.time, name, "unknown"),
+                    e.OrderFound(self.time, name, f"v{self.number}"),
+                    e.FactDisputed(self.time, name, f"f{self.number}", "too large"),
                     e.RequestRefused(self.time, name, "duplicate_id", "twice"),
                 ]
             )
@@ -143,6 +146,12 @@ class Driver:
                     a.DividendPaid(self.time, name, symbol, Decimal("1.50")),
                     a.SplitApplied(self.time, name, symbol, 2, 1, held * 2, Decimal(0)),
                     a.Charged(self.time, name, "borrow", Decimal("0.07")),
+                    a.CashTransferred(self.time, name, Decimal("-3.21"), "ann", "adopted"),
+                    a.UnitsTransferred(
+                        self.time, name, symbol, Decimal("2.5"), self.price(), self.price(), "ann", "adopted"
+                    ),
+                    e.DisputesSettled(self.time, tuple(self.books.disputes), "ann", "looked"),
+                    e.ActivitiesPassed(self.time, (name,)),
                     a.LotsNamed(self.time, f"o.{self.number + 1}", symbol, lots),
                     e.BreakerTripped(self.time, "daily_loss", "0.05", "0.06"),
                     e.BreakerReset(self.time, "ann", "checked"),
@@ -153,7 +162,7 @@ class Driver:
         )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**9), st.sampled_from(LotMethod), st.floats(0, 1))
 def test_a_snapshot_and_the_events_after_it_equal_all_events(seed: int, method: LotMethod, where: float) -> None:
     events = Driver(seed, method).run(80)
@@ -211,7 +220,7 @@ def test_a_snapshot_by_another_lot_method_is_refused() -> None:
 
 
 @given(st.integers(0, 10_000), st.sampled_from(list(LotMethod)))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_copy_stays_as_it_was_while_the_books_go_on(seed: int, method: LotMethod) -> None:
     driver = Driver(seed, method)
     driver.run(30)

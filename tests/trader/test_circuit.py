@@ -75,3 +75,14 @@ def test_the_table_changes_its_version_only_when_reachability_changes() -> None:
     assert switchboard.probe(1.0, lambda _: True).version == version
     assert switchboard.failed("west", 1.0).version == version + 1
     assert switchboard.failed("west", 2.0).version == version + 1
+
+
+def test_circuits_that_were_kept_go_on_where_they_were() -> None:
+    before = board()
+    before.failed("east", 10.0)
+    again = board()
+    again.restore(before.circuits())
+    assert again.table.reachable == {"west"}
+    assert again.probe(14.0, lambda _: True).reachable == {"west"}
+    assert again.probe(15.0, lambda _: True).reachable == {"east", "west"}
+    assert again.trips == 1

@@ -54,7 +54,21 @@ def request(choose: random.Random, name: str, before: dict[str, Order]) -> Order
     return OrderRequest(name, "KO", side, Decimal(choose.randint(1, 9)), "test", **links)
 
 
-@settings(max_examples=150, deadline=None)
+def test_an_order_whose_replacement_is_called_off_counts_again() -> None:
+    claims, exposure = Claims(), Exposure()
+    orders: dict[str, Order] = {}
+    for name, replaces in (("a", ""), ("b", "a")):
+        asked = OrderRequest(name, "KO", Side.BUY, Decimal(3), "test", replaces=replaces)
+        orders[name] = Order(asked, OrderStatus.SUBMITTED)
+        claims.enter(asked, orders)
+        claims.count(orders[name], orders, exposure)
+    orders["b"] = orders["b"].with_(status=OrderStatus.CANCELED)
+    claims.close(orders["b"], orders, exposure)
+    assert exposure.line("KO").buys == 3
+    assert claims.held == {"a": 3}
+
+
+@settings(max_examples=150)
 @given(st.randoms(use_true_random=False))
 def test_the_exposure_counts_what_a_recount_finds(choose: random.Random) -> None:
     claims, exposure = Claims(), Exposure()

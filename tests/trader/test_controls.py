@@ -130,7 +130,7 @@ def test_what_could_not_be_cancelled_during_an_outage_is_cancelled_after_it(
     here.account.submit([rest("a")])
     here.venue.fail(True)
     here.account.halt("account", *ME)
-    assert here.states() == {"a": OrderStatus.ACCEPTED}
+    assert here.states() == {"a": OrderStatus.PENDING_CANCEL}
     here.reopen()
     here.venue.fail(False)
     here.bar(1)
@@ -154,7 +154,7 @@ def test_losses_open_the_breaker_cancel_what_would_open_and_leave_the_exits(
     assert here.breaker is BreakerState.HALF_OPEN
     here.reopen()
     assert here.breaker is BreakerState.HALF_OPEN
-    assert here.account.submit([order("x")])[0].rule == "daily_loss"
+    assert here.account.submit([rest("x")])[0].rule == "daily_loss"
     here.account.cancel("exit")
     assert here.account.submit([order("out", 1500, side=Side.SELL)])[0].rule == ""
     here.account.reset(*ME)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nt_ray.errors import BadInputError
 from nt_ray.trader.event_stream import Channel, ChannelLog, Event, EventStream, News, news
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -16,7 +17,7 @@ def told(number: int, channel: Channel = Channel.ORDERS) -> News:
     return news(channel, NOW, {"n": number}, symbol="AAPL")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 20), st.integers(0, 60), st.integers(0, 70), st.integers(1, 80))
 def test_after_a_number_comes_every_event_that_is_kept_and_the_rest_is_counted(
     capacity: int, published: int, seq: int, limit: int
@@ -33,7 +34,7 @@ def test_after_a_number_comes_every_event_that_is_kept_and_the_rest_is_counted(
     assert all(event.news == told(event.seq) for event in events)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(1, 12), max_size=30), st.integers(1, 10), st.integers(1, 6))
 def test_a_reader_that_goes_on_from_its_last_number_sees_each_event_once(
     batches: list[int], capacity: int, limit: int
@@ -92,3 +93,53 @@ def test_numbers_of_another_epoch_mean_nothing_and_everything_kept_is_given() ->
 def test_what_is_no_json_is_not_published() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         news(Channel.RISK, NOW, {"equity": float("nan")})
+
+
+@settings(max_examples=100)
+@given(st.lists(st.integers(0, 60), max_size=40), st.integers(1, 20), st.integers(1, 200))
+def test_a_log_holds_no_more_characters_than_it_has_room_for(sizes: list[int], capacity: int, room: int) -> None:
+    log, texts = ChannelLog(capacity, room), []
+    for number, size in enumerate(sizes, 1):
+        texts.append("x" * size)
+        log.append(News(Channel.RISK, "", "", "", texts[-1]))
+        kept = [event.seq for event in log.after(0, 1000).events]
+        # The oracle: the longest end of the list that fits, and the newest event in any case.
+        fits = [n for n in range(number, 0, -1) if number - n < capacity and sum(map(len, texts[n - 1 :])) <= room]
+        assert kept == sorted(fits or [number])
+        assert log.oldest == kept[0]
+
+
+def test_an_answer_that_leaves_something_out_says_so() -> None:
+    async def run() -> None:
+        stream = EventStream()
+        stream.publish(news(Channel.RISK, NOW, {"pad": "x" * 60_000}) for _ in range(100))
+        stream.publish([told(1, Channel.JOBS)])
+        after, heard, answers = {}, [], 0
+        while (found := await stream.follow(after, stream.epoch)).more:
+            heard += found.events
+            after = {event.news.channel: event.seq for event in heard}
+            answers += 1
+            assert sum(len(event.news.data) for event in found.events) < 5_000_000
+        heard += found.events
+        assert answers == 1
+        assert [(e.news.channel, e.seq) for e in heard] == [*((Channel.RISK, n) for n in range(1, 101)), ("jobs", 1)]
+
+    asyncio.run(run())
+
+
+def test_an_event_that_is_too_long_is_refused() -> None:
+    with pytest.raises(BadInputError, match="65536 are allowed"):
+        news(Channel.RISK, NOW, {"pad": "x" * 70_000})
+
+
+def test_whoever_leaves_at_the_moment_of_news_has_left() -> None:
+    async def run() -> None:
+        stream = EventStream()
+        waiting = asyncio.create_task(stream.follow({}, stream.epoch, 5.0))
+        await asyncio.sleep(0)
+        stream.publish([told(1)])
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(run())

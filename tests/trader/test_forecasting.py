@@ -1,19 +1,23 @@
 import json
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from jobs import cli
 from nt_ray.backtest.practice import practice_panel
 from nt_ray.config import Settings, load_settings
 from nt_ray.errors import MarketDataError
 from nt_ray.neural.problems import NeuralError
+from nt_ray.trader import forecast_cache
 from nt_ray.trader.data import GIVEN, Loaded, load_fields
 from nt_ray.trader.facade import NeuralTrader, Run
-from nt_ray.trader.forecast_cache import ForecastCache
+from nt_ray.trader.forecast_cache import ForecastCache, code_digest
 from nt_ray.trader.forecasting import CACHE, FIELD, HorizonError, recipe_of
 
 ROWS, FIRST = 300, 120
@@ -151,6 +155,9 @@ def test_what_cannot_be_forecast_is_named_with_the_remedy(prices: Path) -> None:
         load_fields(settings(prices, neural__forecast__train_rows="1000"), [FIELD])
     with pytest.raises(NeuralError, match="did you mean 'dlinear'"):
         load_fields(settings(prices, neural__forecast__model="dlinar"), [FIELD])
+    if not torch.cuda.is_available():
+        with pytest.raises(NeuralError, match="this machine has 0 GPUs"):
+            load_fields(settings(prices, neural__training__gpu="true"), [FIELD])
     with pytest.raises(MarketDataError, match="no column 'forecast'"):
         load_fields(settings(prices, data__extra="forecast"), [FIELD])
     with pytest.raises(MarketDataError, match="no column 'score'"):
@@ -222,3 +229,44 @@ def test_what_was_not_asked_for_the_longest_makes_room(tmp_path: Path) -> None:
     found = cache.get("e", (50, 2))
     assert found is not None
     np.testing.assert_array_equal(found, values)
+
+
+def test_a_change_in_any_room_of_the_forecasters_makes_forecasts_anew(tmp_path: Path) -> None:
+    home = Path(forecast_cache.__file__).parents[1]
+    shutil.copytree(home / "neural", tmp_path / "neural", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(home / "philox.py", tmp_path)
+    rooms = [tmp_path / "neural", tmp_path / "philox.py"]
+    seen = {code_digest(), code_digest(rooms)}
+    assert len(seen) == 1
+    sources = ("series/scaling", "training/step", "scoring/traded", "heads/quantile", "inference/predictor")
+    for count, name in enumerate([*(f"neural/{source}.py" for source in sources), "philox.py"], start=2):
+        path = tmp_path / name
+        path.write_text(path.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+        seen.add(code_digest(rooms))
+        assert len(seen) == count, name
+    (tmp_path / "neural" / "heads" / "quantile.py").rename(tmp_path / "neural" / "heads" / "other.py")
+    assert code_digest(rooms) not in seen
+
+
+def test_inputs_of_the_settings_reach_the_network_that_is_traded(prices: Path) -> None:
+    from nt_ray.trader.data import load_bars
+    from nt_ray.trader.forecasting import add_forecast, described
+
+    few = {
+        "neural__forecast__model": "gru", "neural__forecast__parameters": "{hidden = 4, layers = 1}",
+        "neural__forecast__refit_every": "200", "neural__forecast__steps": "5",
+    }  # fmt: skip
+    inputs = {"neural__forecast__past": "volume", "neural__forecast__future": "weekday"}
+    with_them, without = settings(prices, **few, **inputs), settings(prices, **few)
+    bars = load_bars(with_them.data)
+    found, bare = (add_forecast(chosen, bars, bars).field(FIELD) for chosen in (with_them, without))
+    assert np.isfinite(found[FIRST - 1 :]).all()  # the last bar too, whose next day the calendar tells
+    assert not np.allclose(found[FIRST:], bare[FIRST:])
+    assert described(with_them).startswith("gru on the last 10 returns with volume, weekday, fitted")
+    # Volumes after a row change nothing before it.
+    values = bars.values.copy()
+    values[200:, :, 4] *= 3.0
+    later = replace(bars, values=values)
+    changed = add_forecast(with_them, later, later).field(FIELD)
+    np.testing.assert_array_equal(changed[:200], found[:200])
+    assert not np.array_equal(changed[200:], found[200:])

@@ -40,6 +40,15 @@ SWEEP = {"kind": "sweep", "strategy": "sma_cross", "grid": {"fast": [5, 10]}}
         ({"kind": "run", "hosts": 1000}, "hosts"),
         ({"kind": "train", "model": "no_such"}, "no_such"),
         ({"kind": "train", "model": "dlinear", "register_as": "../x"}, "register_as"),
+        ({"kind": "search", "model": "no_such"}, "no_such"),
+        ({"kind": "search", "model": "dlinear", "ranges": {"colour": [0, 1]}}, "colour"),
+        ({"kind": "search", "model": "dlinear", "trials": 0}, "trials"),
+        ({**BACKTEST, "forecasts": {"model": "dlinear", "epochs": 3}}, "epochs"),
+        ({"kind": "comparison", "strategies": ["momentum", "no_such"]}, "no_such"),
+        ({"kind": "comparison", "metric": "luck"}, "metric"),
+        ({"kind": "comparison", "last": 1}, "last"),
+        ({"kind": "benchmark", "strategy": "no_such"}, "no_such"),
+        ({"kind": "benchmark", "strategy": "momentum", "repeats": 1}, "repeats"),
     ],
 )
 def test_a_job_that_cannot_be_worked_on_is_refused_with_its_fault_named(data: dict[str, Any], named: str) -> None:
@@ -48,7 +57,7 @@ def test_a_job_that_cannot_be_worked_on_is_refused_with_its_fault_named(data: di
     assert isinstance(caught.value, BadInputError)
 
 
-@pytest.mark.parametrize("name", ["Backtest", "Sweep", "SwarmRun", "Train"])
+@pytest.mark.parametrize("name", ["Backtest", "Sweep", "SwarmRun", "Train", "Search", "Comparison", "Benchmark"])
 def test_the_example_of_each_kind_is_a_job_that_is_taken(name: str) -> None:
     from nt_ray.trader.jobs import spec
 
@@ -66,6 +75,15 @@ def test_a_job_changes_only_what_it_names() -> None:
     assert (asked.data.source, asked.data.symbols, str(asked.data.start)) == ("stocks", ("AAPL",), "2005-01-03")
     assert asked.account.initial_cash == Decimal(5000)
     assert (asked.risk, asked.portfolio, asked.swarm, asked.seed) == (base.risk, base.portfolio, base.swarm, base.seed)
+
+
+def test_networks_of_a_job_are_those_of_the_settings_but_for_what_it_names() -> None:
+    base = Settings()
+    learned = settings_of(base, read_spec({"kind": "train", "model": "dlinear", "batch": 7, "lr": 0.5})).neural
+    assert learned.training == base.neural.training.model_copy(update={"batch": 7, "lr": 0.5})
+    traded = settings_of(base, read_spec({**BACKTEST, "forecasts": {"model": "rlinear", "steps": 9}})).neural
+    assert traded.forecast == base.neural.forecast.model_copy(update={"model": "rlinear", "steps": 9})
+    assert (learned.forecast, traded.training) == (base.neural.forecast, base.neural.training)
 
 
 def test_costs_of_a_backtest_are_exact_and_those_not_given_are_the_first_brokers() -> None:

@@ -1,7 +1,7 @@
 """A batch goes to the venue in lanes: side by side where nothing is shared, in its order where a symbol is."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,7 @@ from nt_ray.trader.live_account import LiveAccount
 from nt_ray.trader.live_plan import Clock, OpenedVenue
 from nt_ray.trader.price import Price
 from nt_ray.trading.orders import OrderRequest, OrderStatus, Side, TimeInForce
+from nt_ray.trading.steps import following, step
 
 SYMBOLS = {f"S{letter}": Decimal(100) for letter in "ABCDEFGHIJKL"}
 LIMITS = RiskLimits(
@@ -107,6 +108,21 @@ def test_a_batch_that_is_sent_side_by_side_keeps_to_the_budget_of_requests(
     assert 10 <= len(accepted) <= 40 - 4 - len(SYMBOLS)
     assert all(told.not_sent for told in reports if told.status is OrderStatus.REJECTED)
     assert len(accepted) + sum(told.not_sent for told in reports) == 48
+
+
+def test_whoever_follows_the_caller_sees_what_its_lanes_do() -> None:
+    def send(unit: Sequence[OrderRequest]) -> list[Any]:
+        with step("send", {"order_id": unit[0].client_order_id}):
+            return []
+
+    units = [(order(f"o{n}", f"S{n % 3}"),) for n in range(9)]
+    sender = Sender(send, 3, "lanes")
+    with following() as way, step("outer"):
+        sender.send(units, [[] for _ in units])
+    sender.close()
+    found = way.steps()
+    assert sorted(s.facts["order_id"] for s in found[1:]) == [f"o{n}" for n in range(9)]
+    assert {s.within for s in found[1:]} == {0}
 
 
 def test_what_one_lane_raises_loses_nothing_of_the_others() -> None:

@@ -26,6 +26,7 @@ from nt_ray.trader.books import Books, UnknownOrderError
 from nt_ray.trader.books_snapshot import snapshot
 from nt_ray.trader.checkpoint import Checkpoints
 from nt_ray.trader.live_account import LiveAccount
+from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
 from nt_ray.trading.orders import OrderRequest, OrderStatus, OrderType, Side
 
@@ -409,6 +410,39 @@ def test_a_replacement_takes_the_place_of_an_open_order(open_live: Open, venue: 
     assert account.report("o1").status is OrderStatus.REPLACED
     with pytest.raises(BadInputError, match="replaces nothing"):
         account.replace(buy(3))
+
+
+def test_bookings_without_an_order_go_through_the_one_writer(
+    open_live: Open, venue: WaitingVenue, times: Times
+) -> None:
+    account = open_live()
+    account.act(a.DividendPaid(times.now, "div", "KO", Decimal(5)))
+    assert account.sync().cash == 1_000_005
+    account.submit([buy(1, 5)])
+    venue.execute("o1", 5)
+    account.hear()
+    with pytest.raises(BadInputError, match="closes lots by average"):
+        account.name_lots("o2", "KO", [lot.lot_id for lot in account.lots("KO")])
+    venue.submit_order(buy(2, 3))
+    venue.execute("o2", 3, push=False)
+    assert {d.kind for d in account.reconcile().differences} >= {"execution", "position"}
+    assert account.adopt("ann", "traded by hand").agrees
+    assert account.positions() == {"KO": Decimal(8)}
+    assert open_live().positions() == {"KO": Decimal(8)}
+
+
+def test_what_is_disputed_is_in_the_status_and_does_not_hold_up_what_is_pushed_next(
+    open_live: Open, venue: WaitingVenue
+) -> None:
+    account = open_live()
+    account.submit([buy(1, 5), buy(2, 5)])
+    venue.pushes.append(VenueUpdate(venue.book["o1"], replace(venue.execute("o1", 5, push=False).fill, symbol="PEP")))
+    venue.execute("o2", 5)
+    account.hear()
+    assert account.order("o2").status is OrderStatus.FILLED
+    (warning,) = account.status().warnings
+    assert "does not belong to order o1" in warning
+    assert account.state().halts.keys() == {"symbol:KO"}
 
 
 def test_an_unknown_order_cannot_be_cancelled(open_live: Open) -> None:

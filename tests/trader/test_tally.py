@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nt_ray.trader.steps import ORDER_STEPS, Step, steps_of
 from nt_ray.trader.tally import Tally, Traded
 from nt_ray.trading.orders import Fill, Order, OrderRequest, Side
 
@@ -76,13 +75,3 @@ def test_books_that_were_folded_anew_are_counted_anew() -> None:
     other = [fill(1, 5, "100"), fill(3, -5, "110")]
     assert running.take(ORDERS, other) == Tally().take(ORDERS, other)
     assert running.take(ORDERS, other[:1]) == Tally().take(ORDERS, other[:1])
-
-
-def test_steps_lie_between_their_instants_and_never_run_backwards() -> None:
-    assert steps_of([1, 5, 9, 12]) == (
-        Step(ORDER_STEPS[0], 1, 5),
-        Step(ORDER_STEPS[1], 5, 9),
-        Step(ORDER_STEPS[2], 9, 12),
-    )
-    assert steps_of([9, 5, 6, 7])[0] == Step(ORDER_STEPS[0], 9, 9)
-    assert steps_of([]) == ()

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
 from nt_ray.trading.encoding import EncodingError, Written, decode, encode
 from nt_ray.trading.orders import Fill, OrderRequest, OrderType, Side, TimeInForce
+from nt_ray.trading.verdict import Verdict
 
 TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda time: time.replace(fold=0))
 TEXT = st.text(max_size=20)
@@ -30,6 +32,7 @@ TERMS: list[dict[str, Any]] = [
     LIMIT | LINKS | {"time_in_force": st.sampled_from([t for t in TimeInForce if t is not TimeInForce.GTD])},
     LIMIT | {"time_in_force": st.just(TimeInForce.GTD), "expire_at": TIMES, "post_only": st.booleans()},
     LIMIT | {"extended_hours": st.booleans(), "reduce_only": st.booleans()},
+    LIMIT | {"position_effect": st.sampled_from(["", "open", "close"])},
     STOP | LINKS | {"time_in_force": st.just(TimeInForce.GTC)},
     LIMIT | STOP | {"type": st.just(OrderType.STOP_LIMIT)},
     TRAIL | {"trail_amount": NUMBERS},
@@ -42,12 +45,20 @@ REQUESTS = st.one_of(
     st.builds(OrderRequest, OWN, TEXT, SIDES, st.just(Decimal(0)), TEXT, notional=NUMBERS),
 )
 FILLS = st.builds(Fill, TEXT, IDS, TEXT, SIDES, NUMBERS, NUMBERS, NUMBERS, TIMES, st.none() | NUMBERS)
+VERDICTS = st.builds(Verdict, st.integers(400, 499), st.integers(0, 10**8), TEXT)
 EVENTS = st.one_of(
     st.builds(e.OrderInitialized, TIMES, REQUESTS),
     st.builds(e.OrderDenied, TIMES, IDS, TEXT, TEXT, TEXT, TEXT),
     st.builds(e.OrderSubmitted, TIMES, IDS),
     st.builds(e.OrderAccepted, TIMES, IDS, TEXT),
-    st.builds(e.OrderRejected, TIMES, IDS, TEXT, st.booleans()),
+    st.builds(e.OrderRejected, TIMES, IDS, TEXT, st.booleans(), st.none() | VERDICTS),
+    st.builds(e.OrderGivenUp, TIMES, IDS, TEXT),
+    st.builds(e.OrderFound, TIMES, IDS, TEXT),
+    st.builds(e.FactDisputed, TIMES, IDS, TEXT, TEXT),
+    st.builds(e.DisputesSettled, TIMES, st.lists(TEXT, max_size=3).map(tuple), TEXT, TEXT),
+    st.builds(e.ActivitiesPassed, TIMES, st.lists(TEXT, max_size=3).map(tuple)),
+    st.builds(a.CashTransferred, TIMES, TEXT, NUMBERS, TEXT, TEXT),
+    st.builds(a.UnitsTransferred, TIMES, TEXT, TEXT.filter(bool), NUMBERS, NUMBERS, NUMBERS, TEXT, TEXT),
     st.builds(e.OrderFilled, TIMES, FILLS),
     st.builds(e.PendingCancel, TIMES, IDS),
     st.builds(e.CancelRejected, TIMES, IDS, TEXT),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nt_ray.errors import TradingError
 from nt_ray.trading.ledger import AmountError, Ledger, Posting
+from nt_ray.trading.lots import LotMethod
 from nt_ray.trading.orders import Fill, Side
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -112,10 +113,38 @@ def test_an_average_that_has_no_finite_decimal_leaves_nothing_behind() -> None:
     assert ledger.realised == ledger.cash == Decimal("0.0003")
 
 
+FRACTIONS = st.integers(1, 10**12).map(lambda n: Decimal(n).scaleb(-9))
+CLOSINGS = st.lists(st.integers(1, 10**9), min_size=1, max_size=5)
+
+
+@given(st.lists(st.tuples(FRACTIONS, FRACTIONS), min_size=1, max_size=6), CLOSINGS, FRACTIONS)
+def test_fractions_are_paid_for_in_whole_quanta_and_leave_nothing_behind(
+    bought: list[tuple[Decimal, Decimal]], shares: list[int], price: Decimal
+) -> None:
+    paid = sum(Fraction(round(Fraction(q) * Fraction(p) * 10**8), 10**8) for q, p in bought)
+    held = sum(q for q, _ in bought)
+    sold = [(held * n / sum(shares)).quantize(Decimal("1e-9")) for n in shares[1:]]
+    sold = [q for q in (*sold, held - sum(sold)) if q > 0]
+    earned = sum(Fraction(round(Fraction(q) * Fraction(price) * 10**8), 10**8) for q in sold)
+    for method in LotMethod:
+        ledger = Ledger(method=method)
+        for number, (quantity, at) in enumerate(bought):
+            ledger.fill(fill(number, quantity, at))
+        assert Fraction(-ledger.cash) == paid == Fraction(ledger.position("KO").cost)
+        for number, quantity in enumerate(sold, len(bought)):
+            ledger.fill(fill(number, -quantity, price))
+        assert ledger.trial_balance() == 0
+        rest = held - sum(sold)
+        assert ledger.position("KO").quantity == rest
+        if not rest:
+            assert Fraction(ledger.realised) == Fraction(ledger.cash) == earned - paid
+            assert not ledger.balances.get("position:KO")
+
+
 @pytest.mark.parametrize(
     ("signed", "price", "fee"),
     [
-        ("1", "0.000000001", "0"),
+        ("0.0000000001", "1", "0"),
         ("1", "1", "0.000000001"),
         ("1e12", "1e7", "0"),
         ("1", "NaN", "0"),

@@ -41,6 +41,8 @@ def event(kind: type) -> Any:
         e.OrderDenied: ("rule", "1", "2", "why"),
         e.OrderAccepted: ("venue-1",),
         e.OrderRejected: ("why",),
+        e.OrderGivenUp: ("why",),
+        e.OrderFound: ("venue-1",),
         e.CancelRejected: ("why",),
         e.PendingReplace: ("a.2",),
         e.ReplaceRejected: ("why",),
@@ -50,7 +52,8 @@ def event(kind: type) -> Any:
 
 
 def order_in(status: OrderStatus) -> Order:
-    return open_order(e.OrderInitialized(NOW, REQUEST)).with_(status=status)
+    is_lost = status in LEGAL[e.OrderFound]
+    return open_order(e.OrderInitialized(NOW, REQUEST)).with_(status=status, given_up=is_lost)
 
 
 def accepted() -> Order:
@@ -133,11 +136,34 @@ def test_what_the_table_does_not_allow_raises(status: OrderStatus, kind: type) -
             apply(order, happened)
 
 
-def test_finished_orders_take_nothing_but_late_fills() -> None:
+def test_finished_orders_take_nothing_but_late_fills_and_being_found() -> None:
     final = {status for status in OrderStatus if status.is_final}
+    allowed: dict[type, set[OrderStatus]] = {
+        e.OrderFilled: {OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REPLACED},
+        e.OrderFound: {OrderStatus.REJECTED, OrderStatus.CANCELED},
+    }
     for kind, states in LEGAL.items():
-        late = {OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REPLACED} if kind is e.OrderFilled else set()
-        assert states & final == late
+        assert states & final == allowed.get(kind, set())
+
+
+@pytest.mark.parametrize(
+    ("asked", "ended"), [(False, OrderStatus.REJECTED), (True, OrderStatus.CANCELED)], ids=["sent", "called off"]
+)
+def test_an_order_that_was_given_up_works_again_where_it_is_found(asked: bool, ended: OrderStatus) -> None:
+    order = apply(order_in(OrderStatus.INITIALIZED), e.OrderSubmitted(NOW, "a.1"))
+    if asked:
+        order = apply(order, e.PendingCancel(NOW, "a.1"))
+    lost = apply(order, e.OrderGivenUp(NOW, "a.1", "gone"))
+    assert (lost.status, lost.is_lost, lost.not_sent, lost.reason) == (ended, True, False, "gone")
+    found = apply(lost, e.OrderFound(NOW, "a.1", "venue-1"))
+    assert (found.status, found.is_lost, found.venue_order_id) == (OrderStatus.ACCEPTED, False, "venue-1")
+    assert apply(found, fill(1, "10")).status is OrderStatus.FILLED
+
+
+@pytest.mark.parametrize("ending", [e.OrderCanceled, e.OrderRejected])
+def test_an_order_that_the_venue_has_ended_is_never_found(ending: type) -> None:
+    with pytest.raises(IllegalTransitionError):
+        apply(apply(accepted(), event(ending)), event(e.OrderFound))
 
 
 @given(st.lists(st.sampled_from([*LEGAL]) | st.tuples(st.integers(0, 5), st.integers(1, 6)), max_size=25))

@@ -15,6 +15,7 @@ from nt_ray.storage.journal import Journal
 from nt_ray.trader.books import Books
 from nt_ray.trader.chaos.witness import Testimony, terms
 from nt_ray.trader.reconciliation import Reconciliation
+from nt_ray.trading import events as e
 from nt_ray.trading.orders import Order, OrderStatus
 
 ZERO: Final = Decimal(0)
@@ -76,7 +77,7 @@ def audit(
         *_orders(books, venue.orders),
         *_money(books, venue),
         *_replay(books, journal),
-        *([] if heard is None else _words(books, venue.orders, heard)),
+        *([] if heard is None else _words(books, journal, venue.orders, heard)),
         *(f"{d.kind} {d.key}: ours {d.ours}, venue {d.venue}" for d in comparison.differences),
     ]
     return Audit(len(books.orders), len(venue.orders), len(books.fills), journal.written, tuple(faults))
@@ -161,7 +162,7 @@ def _replay(books: Books, journal: Journal) -> Iterator[str]:
         yield "journal: a replay of all events gives other books"
 
 
-def _words(books: Books, held: Sequence[Held], heard: Testimony) -> Iterator[str]:
+def _words(books: Books, journal: Journal, held: Sequence[Held], heard: Testimony) -> Iterator[str]:
     """What was never asked for, was asked for in other words, or is no longer what was told."""
     yield from (f"a life ended by {error}" for error in heard.crashes)
     names = {order.client_order_id for order in held}
@@ -170,13 +171,15 @@ def _words(books: Books, held: Sequence[Held], heard: Testimony) -> Iterator[str
     for name, asked in heard.asked.items():
         if name in books.orders and asked != {terms(books.orders[name].request)}:
             yield f"{name}: asked for as {sorted(asked)}, in the books as {terms(books.orders[name].request)}"
+    # What was given up may arrive after all, which the journal says and which stops the account.
+    found = {entry.event.client_order_id for entry in journal.read() if isinstance(entry.event, e.OrderFound)}
     for name, told in heard.told.items():
         order = books.orders.get(name)
         if order is None:
             yield f"{name}: told {told[-1][0]} and not in the journal"
             continue
         final = next((status for status, _ in told if status.is_final), None)
-        if final is not None and order.status is not final:
+        if final is not None and order.status is not final and name not in found:
             yield f"{name}: told {final}, now {order.status}"
         if any(status in LIVE for status, _ in told) and not order.venue_order_id:
             yield f"{name}: told it was accepted, and the journal does not know"

@@ -36,7 +36,9 @@ FAULTS: Final[Sequence[dict[str, Any]]] = (
     {"kind": "drop_after"},
     {"kind": "drop_after", "method": "POST"},
     {"kind": "late", "method": "POST", "seconds": 0.1},
+    {"kind": "late", "method": "POST", "seconds": 0.8},
     {"kind": "late", "method": "PATCH", "seconds": 0.1},
+    {"kind": "late", "method": "PATCH", "seconds": 0.8},
     {"kind": "late", "method": "DELETE", "seconds": 0.1},
     {"kind": "delay", "seconds": 0.3},
     {"kind": "rate_limit"},
@@ -49,7 +51,7 @@ FAULTS: Final[Sequence[dict[str, Any]]] = (
     {"kind": "stream_reorder"},
     {"kind": "stream_close"},
 )
-"""What may go wrong at the venue; what comes late comes within the time that the adapter grants it."""
+"""What may go wrong at the venue; what comes late comes within the time that the adapter grants it, or long after."""
 
 NEEDED: Final[dict[str, dict[str, Any]]] = {
     "OrderRejected": {"kind": "rate_limit", "method": "POST"},

@@ -23,6 +23,7 @@ from nt_ray.trader.account import Account
 from nt_ray.trader.chaos.agents import Agents
 from nt_ray.trader.chaos.gremlin import Gremlin, shaken
 from nt_ray.trader.chaos.witness import Witness
+from nt_ray.trader.controls import ACCOUNT_SCOPE, GATE
 
 CAPITAL = Decimal(1_000_000)
 LIMITS = RiskLimits(
@@ -89,6 +90,9 @@ def open_account(post: Post, broker: Broker, journal: Journal, *, shared: bool =
         shared=shared,
     )
     account.deposit(CAPITAL)
+    if account.books.halts.get(ACCOUNT_SCOPE, "").startswith(GATE):
+        # An order that had been given up has arrived; the person who looks into it lets the drill go on.
+        account.resume(ACCOUNT_SCOPE, "drill", "It is in the books.")
     return account
 
 

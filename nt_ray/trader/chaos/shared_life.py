@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from nt_ray.brokers.alpaca.orders import CAPABILITIES
 from nt_ray.errors import StorageError
 from nt_ray.storage.opening import open_journal
 from nt_ray.trader.chaos.agents import AGENTS, Agents
@@ -36,6 +37,11 @@ class DrillPlan:
     def moves(self) -> bool:
         """Whether the journal is in a database."""
         return self.post.has_database
+
+    @property
+    def concurrency(self) -> int:
+        """What Alpaca takes."""
+        return CAPABILITIES.concurrency
 
     def open(self, clock: Clock) -> OpenedVenue:
         """Open venue and journal, and recover."""

@@ -1,7 +1,8 @@
 """Answers that were given under an idempotency key: the same request again gets the same answer, another one none.
 
 A key belongs to whoever gave it and to one operation. A claim that nobody answers (its process died) is given to the
-next one after a while, so an operation under a key has to be safe to repeat, or itself be known by the key.
+next one after a while, so an operation under a key has to be safe to repeat, or itself be known by the key. Whoever has
+lost his claim to another changes nothing any more.
 """
 
 import sqlite3
@@ -33,14 +34,20 @@ class Answer(NamedTuple):
     body: str
 
 
+class Claim(NamedTuple):
+    """The right to answer under a key, known by the time at which it was given."""
+
+    time: str
+
+
 class Answers:
     """The table of answers in an open database."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | None:
-        """Claim a key for a request of this digest; the answer where it has one, None where it is to be worked out.
+    def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | Claim:
+        """Claim a key for a request of this digest; the answer where it has one, a claim where it is to be worked out.
 
         Raises `KeyConflictError` where the request was another one, `KeyBusyError` where it is being worked on.
         """
@@ -62,18 +69,19 @@ class Answers:
                 "INSERT OR REPLACE INTO answers (owner, operation, key, digest, time) VALUES (?, ?, ?, ?, ?)",
                 (owner, operation, key, digest, now.isoformat()),
             )
-        return None
+        return Claim(now.isoformat())
 
-    def keep(self, owner: str, operation: str, key: str, answer: Answer) -> None:
+    def keep(self, owner: str, operation: str, key: str, claim: Claim, answer: Answer) -> None:
         """Keep the answer to a claimed request."""
         self._connection.execute(
-            "UPDATE answers SET status = ?, body = ? WHERE owner = ? AND operation = ? AND key = ?",
-            (answer.status, answer.body, owner, operation, key),
+            "UPDATE answers SET status = ?, body = ? "
+            "WHERE owner = ? AND operation = ? AND key = ? AND time = ? AND status IS NULL",
+            (answer.status, answer.body, owner, operation, key, claim.time),
         )
 
-    def release(self, owner: str, operation: str, key: str) -> None:
+    def release(self, owner: str, operation: str, key: str, claim: Claim) -> None:
         """Give up a claim without an answer, so that the request may be made again at once."""
         self._connection.execute(
-            "DELETE FROM answers WHERE owner = ? AND operation = ? AND key = ? AND status IS NULL",
-            (owner, operation, key),
+            "DELETE FROM answers WHERE owner = ? AND operation = ? AND key = ? AND time = ? AND status IS NULL",
+            (owner, operation, key, claim.time),
         )

@@ -1,7 +1,7 @@
 """A job as data: what was asked, by whom, how far it is, how it ended. It knows neither store nor cluster."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -45,6 +45,8 @@ class Job:
     result: Mapping[str, Any] | None
     error: Mapping[str, str] | None
     """Code and sentence of what it failed with."""
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked of it since: fields of its spec, as they are to be from now on."""
 
     @property
     def has_ended(self) -> bool:
@@ -59,8 +61,10 @@ class JobEvent(NamedTuple):
     job: str
     time: str
     kind: str
-    """`progress`, or the state that it came into."""
+    """The state that it came into, `progress`, `adjust` (a change is asked of it), `adjusted` (what became of that)."""
     data: Mapping[str, Any]
+    owner: str = ""
+    """Of the job."""
 
 
 class NoJobError(NeuralTraderError):
@@ -79,6 +83,16 @@ class JobCancelledError(NeuralTraderError):
 
     code = "cancelled"
     status = 409
+
+
+class JobEndedError(NeuralTraderError):
+    """A job that has ended, of which something is asked."""
+
+    code = "job_ended"
+    status = 409
+
+    def __init__(self, job: str, state: State) -> None:
+        super().__init__(f"{job} has {state.value}, so nothing of it can be changed. Submit a new one.")
 
 
 class TooManyJobsError(NeuralTraderError):

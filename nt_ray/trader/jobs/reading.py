@@ -17,12 +17,27 @@ from nt_ray.config import Settings
 from nt_ray.market.embedded import EMBEDDED
 from nt_ray.strategies.registry import find
 from nt_ray.trader.jobs.job import JobSpecError
-from nt_ray.trader.jobs.spec import SPEC, Asked, Backtest, SwarmRun, Sweep, Train
+from nt_ray.trader.jobs.spec import (
+    SPEC,
+    AnySpec,
+    Asked,
+    Backtest,
+    Benchmark,
+    Comparison,
+    Forecasts,
+    Learn,
+    Search,
+    SwarmRun,
+    Sweep,
+)
 from nt_ray.trader.planning import account_plans
 
 MOST_COMBINATIONS: Final = 1_000_000
 
-AnySpec = Backtest | Sweep | SwarmRun | Train
+_LEARNED: Final = ("target", "lookback", "horizon", "steps", "batch", "lr", "validation")
+"""Fields of a job that stand under the same names in `[neural.training]`."""
+_FORECAST: Final = ("model", "lookback", "horizon", "train_rows", "refit_every", "steps")
+"""Those of a backtest's forecasts, in `[neural.forecast]`."""
 
 
 def read_spec(data: Mapping[str, Any]) -> AnySpec:
@@ -40,6 +55,9 @@ def check_spec(settings: Settings, spec: AnySpec) -> None:
     asked = settings_of(settings, spec)
     if isinstance(spec, Backtest):
         runnable(spec.strategy, spec.parameters)
+    elif isinstance(spec, Comparison | Benchmark):
+        for name in spec.strategies if isinstance(spec, Comparison) else [spec.strategy]:
+            runnable(name, {})
     elif isinstance(spec, Sweep):
         check_metric(spec.metric)
         strategy, space = find(spec.strategy), space_of(spec, asked.seed)
@@ -51,6 +69,10 @@ def check_spec(settings: Settings, spec: AnySpec) -> None:
     elif isinstance(spec, SwarmRun):
         for name in asked.strategies.enabled:
             find(name)
+    elif isinstance(spec, Search):
+        from nt_ray.trader.model_search import space_of_search
+
+        space_of_search(asked, spec)
     else:
         # Networks bring PyTorch along, which nobody needs who trains none.
         from nt_ray.neural.registry.model_names import checked_name
@@ -78,9 +100,8 @@ def settings_of(base: Settings, spec: AnySpec) -> Settings:
         if spec.strategies:
             kept = {k: v for k, v in base.strategies.variants.items() if k in spec.strategies}
             changes["strategies"] = {"enabled": spec.strategies, "variants": kept}
-    if isinstance(spec, Train):
-        asked = _given(spec, target="target", lookback="lookback", horizon="horizon", steps="steps")
-        changes["neural"] = {"training": {**base.neural.training.model_dump(), **asked}}
+    if neural := _networks(base, spec):
+        changes["neural"] = neural
     values = {name: getattr(base, name) for name in Settings.model_fields}
     for section, change in changes.items():
         values[section] = {**getattr(base, section).model_dump(), **change}
@@ -91,6 +112,19 @@ def settings_of(base: Settings, spec: AnySpec) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise JobSpecError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}. Correct it.") from None
+
+
+def _networks(base: Settings, spec: AnySpec) -> dict[str, Any]:
+    """Changes of `[neural]`: of what is trained, or of the forecasts that a backtest trades."""
+    if isinstance(spec, Learn):
+        asked = _given(spec, **dict(zip(_LEARNED, _LEARNED, strict=True)))
+        return {"training": {**base.neural.training.model_dump(), **asked}}
+    if isinstance(spec, Backtest) and spec.forecasts is not None:
+        asked = _given(spec.forecasts, **dict(zip(_FORECAST, _FORECAST, strict=True)))
+        # Parameters of the settings belong to their own network.
+        own: dict[str, Any] = {} if spec.forecasts.model is None else {"parameters": {}}
+        return {"forecast": {**base.neural.forecast.model_dump(), **own, **asked}}
+    return {}
 
 
 def space_of(spec: Sweep, seed: int) -> Space:
@@ -110,6 +144,6 @@ def market_of_job(settings: Settings, spec: Backtest) -> tuple[Costs, dict[str, 
     return account_plans(settings, settings.runs)[0].costs, {"terms": terms} if terms else {}
 
 
-def _given(spec: Asked, **names: str) -> dict[str, Any]:
+def _given(spec: Asked | Forecasts, **names: str) -> dict[str, Any]:
     """Fields of a job that were given, under the names of the settings."""
     return {key: value for key, name in names.items() if (value := getattr(spec, name)) is not None}

@@ -36,6 +36,19 @@ class Asked(BaseModel):
     seed: Seed | None = Field(None, description="Seed of everything random; none for that of the settings.")
 
 
+class Forecasts(BaseModel):
+    """The network whose forecasts a strategy trades where the bars hold none; what is left out is as configured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Name | None = Field(None, description="Kind of network.")
+    lookback: int | None = Field(None, ge=1, le=10_000, description="Returns that a forecast looks back on.")
+    horizon: int | None = Field(None, ge=1, le=252, description="Bars that a forecast looks ahead.")
+    train_rows: int | None = Field(None, ge=2, le=1_000_000, description="Bars before the first fit.")
+    refit_every: int | None = Field(None, ge=1, le=1_000_000, description="Bars from one fit to the next.")
+    steps: int | None = Field(None, ge=1, le=1_000_000, description="Steps of training of each fit.")
+
+
 class Backtest(Asked):
     """A strategy in the event simulator."""
 
@@ -53,6 +66,7 @@ class Backtest(Asked):
     sizing: Literal["portfolio", "target"] = Field("portfolio", description="As [portfolio] says, or target = weight.")
     commission_bps: Bps | None = Field(None, description="Of the notional; none for that of the first broker.")
     slippage_bps: Bps | None = Field(None, description="Of market and stop orders; none for the first broker's.")
+    forecasts: Forecasts | None = Field(None, description="For a strategy that trades forecasts; none: as configured.")
 
 
 class Sweep(Asked):
@@ -75,6 +89,7 @@ class Sweep(Asked):
     metric: Name = Field("sharpe", description="What combinations are ranked by.")
     top: int = Field(20, ge=1, le=1000, description="How many stand in the result.")
     commission_bps: Bps = Field(Decimal(1), description="Of the notional.")
+    slippage_bps: Bps = Field(Decimal(0), description="Of the notional.")
     sized: bool = Field(False, description="Size as [portfolio] says; else the target is the weight.")
 
 
@@ -92,7 +107,20 @@ class SwarmRun(Asked):
     hosts: int | None = Field(None, ge=1, le=16, description="Processes that hold the agents.")
 
 
-class Train(Asked):
+class Learn(Asked):
+    """What every kind of job may say about the training of a network; what is left out is as configured."""
+
+    model: Name
+    target: Literal["close", "log_close", "returns"] | None = Field(None, description="What is forecast.")
+    lookback: int | None = Field(None, ge=1, le=10_000, description="Bars a window looks back.")
+    horizon: int | None = Field(None, ge=1, le=1000, description="Bars a window forecasts.")
+    steps: int | None = Field(None, ge=1, le=1_000_000, description="Steps of training.")
+    batch: int | None = Field(None, ge=1, le=4096, description="Windows of a step.")
+    lr: float | None = Field(None, gt=0.0, le=1.0, description="Highest learning rate.")
+    validation: float | None = Field(None, ge=0.0, le=0.5, description="Last share of the rows, kept for validation.")
+
+
+class Train(Learn):
     """The training of a network."""
 
     model_config = ConfigDict(
@@ -100,16 +128,60 @@ class Train(Asked):
     )
 
     kind: Literal["train"]
-    model: Name
     parameters: Parameters = Field({}, description="Parameters of the network; those left out keep their defaults.")
-    target: Literal["close", "log_close", "returns"] | None = Field(None, description="What is forecast.")
-    lookback: int | None = Field(None, ge=1, le=10_000, description="Bars a window looks back.")
-    horizon: int | None = Field(None, ge=1, le=1000, description="Bars a window forecasts.")
-    steps: int | None = Field(None, ge=1, le=1_000_000, description="Steps of training.")
     register_as: Name | None = Field(None, description="Store the model as the next version of this name.")
 
 
-Spec: TypeAlias = Annotated[Backtest | Sweep | SwarmRun | Train, Field(discriminator="kind")]
+class Search(Learn):
+    """A search for a network's parameters: candidates drawn evenly, each trained, ranked by their validation."""
 
-SPEC: Final[TypeAdapter[Backtest | Sweep | SwarmRun | Train]] = TypeAdapter(Spec)
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"kind": "search", "model": "dlinear", "ranges": {"lr": [0.0001, 0.01]}, "trials": 20}]
+        }
+    )
+
+    kind: Literal["search"]
+    ranges: dict[Name, tuple[Number, Number]] = Field(
+        {}, max_length=16, description="Lowest and highest value by parameter; lr and weight_decay if left out."
+    )
+    trials: int = Field(10, ge=1, le=1000, description="Candidates.")
+
+
+class Comparison(Asked):
+    """Strategies backtested on the same bars with the same sizing and costs, and ranked."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"kind": "comparison", "strategies": ["momentum", "mean_reversion"], "symbols": ["KO", "PEP"]}]
+        }
+    )
+
+    kind: Literal["comparison"]
+    strategies: list[Name] = Field(
+        [], max_length=64, description="Strategies with their defaults; empty: each that needs bars alone."
+    )
+    metric: Literal["sharpe", "sortino", "calmar", "cagr", "total_return"] = Field(
+        "sharpe", description="What they are ranked by."
+    )
+    last: int | None = Field(None, ge=20, le=100_000, description="Only so many bars, the newest.")
+
+
+class Benchmark(Asked):
+    """Backtests of a strategy that are timed by wall clock on the machine that does the job."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "benchmark", "strategy": "momentum", "repeats": 5}]}
+    )
+
+    kind: Literal["benchmark"]
+    strategy: Name
+    repeats: int = Field(5, ge=2, le=100, description="Backtests that are timed, after one that is not.")
+
+
+AnySpec: TypeAlias = Backtest | Sweep | SwarmRun | Train | Search | Comparison | Benchmark
+
+Spec: TypeAlias = Annotated[AnySpec, Field(discriminator="kind")]
+
+SPEC: Final[TypeAdapter[AnySpec]] = TypeAdapter(Spec)
 """Reads a job from data."""
