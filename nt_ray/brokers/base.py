@@ -7,6 +7,7 @@ client id. What a venue pushes and what it answers may come late, twice or in an
 applied once, so whoever asks again converges.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,9 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from nt_ray.errors import BrokerError
-from nt_ray.trading.orders import Fill, OrderRequest, OrderStatus, OrderType, TimeInForce
+from nt_ray.risk.standing import Standing
+from nt_ray.trading.orders import LONGEST_CLIENT_ID, Fill, OrderRequest, OrderStatus, OrderType, TimeInForce
+from nt_ray.trading.verdict import Verdict
 
 
 class NotSentError(BrokerError):
@@ -25,10 +28,11 @@ class NotSentError(BrokerError):
 
 
 class OrderRejectedError(BrokerError):
-    """The venue answered no."""
+    """The venue answered no; `verdict` is how, where it says more than the sentence."""
 
     code = "order_rejected"
     status = 422
+    verdict: Verdict | None = None
 
 
 class AmbiguousError(BrokerError):
@@ -80,6 +84,8 @@ class Capabilities:
     fractional: bool
     lookup_proves_absence: bool
     """Whether a lookup by client id that finds nothing proves that the venue never had the order."""
+    arrives_late: bool = False
+    """Whether an order that such a lookup did not find may arrive after all."""
     notional: bool = False
     extended_hours: bool = False
     post_only: bool = False
@@ -87,7 +93,11 @@ class Capabilities:
     linked: bool = False
     """Whether orders may have a `parent` or an `oco_group`."""
     replace: ReplaceKind = ReplaceKind.NONE
-    longest_client_id: int = 64
+    cancels_all: bool = False
+    """Whether one request, `cancel_all`, cancels every order of the account."""
+    longest_client_id: int = LONGEST_CLIENT_ID
+    client_id: re.Pattern[str] | None = None
+    """What a client id must look like as a whole, beyond what `OrderRequest` asks of it."""
     concurrency: int = 1
     """Orders of one batch that may be on their way at once, from several threads."""
 
@@ -149,12 +159,23 @@ class Broker(Protocol):
         """Put an order in the place of the one it `replaces`; the answer is the new order. Raises as `submit_order`."""
         ...
 
-    def cancel_order(self, client_order_id: str) -> VenueOrder:
-        """Ask the venue to cancel; the answer is the order as it then stands."""
+    def cancel_order(self, client_order_id: str) -> VenueOrder | None:
+        """Ask the venue to cancel; the answer is the order as it then stands, None where it is yet to be learnt."""
+        ...
+
+    def cancel_all(self) -> None:
+        """Ask the venue to cancel every order of the account, whoever sent it, where it `cancels_all`."""
         ...
 
     def order(self, client_order_id: str) -> VenueOrder | None:
         """Look an order up by client id; None where the venue does not know it."""
+        ...
+
+    def orders(self, client_order_ids: Sequence[str], *, urgent: bool = False) -> dict[str, VenueOrder]:
+        """Look several orders up at the cost of few requests; one that is left out has to be looked up by itself.
+
+        `urgent`: a cancel waits for it, so it may take what is kept for cancels.
+        """
         ...
 
     def open_orders(self) -> list[VenueOrder]:
@@ -175,6 +196,14 @@ class Broker(Protocol):
 
     def account(self) -> VenueAccount | None:
         """Money at the venue; None where it keeps none."""
+        ...
+
+    def standing(self, symbols: Sequence[str]) -> Standing:
+        """Say what the venue does not let the account trade now, of these symbols; may be some minutes old."""
+        ...
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say what is not as it should be and stops nothing by itself, a sentence each; asks nobody."""
         ...
 
     def ping(self) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from nt_ray.brokers.base import Broker, Capabilities, VenueAccount, VenueOrder, VenueUpdate
+from nt_ray.risk.standing import Standing
 from nt_ray.trading.orders import Fill, OrderRequest
 
 
@@ -40,15 +41,25 @@ class OneAtATime:
         with self._turn:
             return self._broker.replace_order(request)
 
-    def cancel_order(self, client_order_id: str) -> VenueOrder:
+    def cancel_order(self, client_order_id: str) -> VenueOrder | None:
         """Ask for a cancel."""
         with self._turn:
             return self._broker.cancel_order(client_order_id)
+
+    def cancel_all(self) -> None:
+        """Ask for a cancel of everything."""
+        with self._turn:
+            self._broker.cancel_all()
 
     def order(self, client_order_id: str) -> VenueOrder | None:
         """Look an order up."""
         with self._turn:
             return self._broker.order(client_order_id)
+
+    def orders(self, client_order_ids: Sequence[str], *, urgent: bool = False) -> dict[str, VenueOrder]:
+        """Look several orders up."""
+        with self._turn:
+            return self._broker.orders(client_order_ids, urgent=urgent)
 
     def open_orders(self) -> list[VenueOrder]:
         """All orders that work at the venue."""
@@ -74,6 +85,16 @@ class OneAtATime:
         """Money at the venue."""
         with self._turn:
             return self._broker.account()
+
+    def standing(self, symbols: Sequence[str]) -> Standing:
+        """What the venue does not let the account trade."""
+        with self._turn:
+            return self._broker.standing(symbols)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is not as it should be."""
+        with self._turn:
+            return self._broker.warnings()
 
     def ping(self) -> None:
         """Raise where the venue cannot be reached."""

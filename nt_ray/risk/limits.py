@@ -22,6 +22,13 @@ class LimitError(RiskError):
         super().__init__(f"Risk limit {name}={value} makes no sense. Give {remedy}.")
 
 
+LIVE: Final = {"duplicate_window_s": 1, "price_collar": Decimal("0.2"), "max_reference_age_s": 60}
+"""What a live account is held to where nobody says otherwise: a replay has no clock by which prices or orders age.
+
+The collar is the widest band of the exchanges' own (LULD, below 3 dollars): within it a price may be meant.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class RiskLimits:
     """Limits of one account. Shares are fractions of the account's equity at the last mark."""
@@ -52,6 +59,8 @@ class RiskLimits:
     """Fraction of the reference price: how far a limit or stop price may lie from it."""
     max_reference_age_s: Decimal | float | None = None
     """Seconds: how old the reference price may be; beyond it only reductions pass."""
+    reference_hours: str = "session"
+    """Which seconds make a price older: those of the exchange's sessions, for shares and funds (session), or all."""
     max_messages: int | None = 1_000
     """Submissions, replacements and cancels of the account within `message_window_s`."""
     max_strategy_messages: int | None = 500
@@ -64,6 +73,10 @@ class RiskLimits:
     """Seconds."""
     self_trade: bool = True
     """Whether an order that would meet one of the same account is refused."""
+    shorting: bool = True
+    """Whether positions may be sold short."""
+    fractions: bool = True
+    """Whether positions may be opened by fractions of a unit, or by an amount of money."""
     max_heat: Decimal | float | None = None
     """Fraction of equity: loss if every position is stopped out; unprotected ones count as a whole."""
     max_var: Decimal | float | None = None
@@ -78,8 +91,9 @@ class RiskLimits:
     """Symbols that may not be traded."""
 
     def __post_init__(self) -> None:
-        if self.var_model not in VAR_MODELS:
-            raise LimitError("var_model", self.var_model, f"one of {', '.join(VAR_MODELS)}")
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                raise LimitError(name, getattr(self, name), f"one of {', '.join(words)}")
         for names, low, high, what in _BOUNDS:
             for name in names:
                 if getattr(self, name) is not None and not low <= self._number(name) <= high:
@@ -137,7 +151,8 @@ _RATES: Final = ("max_messages", "max_strategy_messages", "max_executions")
 _COUNTS: Final = (*_RATES, "var_window")
 _ABSENT: Final = (*_RATES, "max_order_quantity", "max_volume_share", "max_reference_age_s", "max_heat", "max_var")
 """Limits that may be absent."""
-_SWITCHES: Final = ("self_trade", "daily_loss_by_hand")
+_WORDS: Final = {"var_model": VAR_MODELS, "reference_hours": ("always", "session")}
+_SWITCHES: Final = ("self_trade", "daily_loss_by_hand", "shorting", "fractions")
 
 
 def _parse(name: str, text: str) -> object:
@@ -147,7 +162,7 @@ def _parse(name: str, text: str) -> object:
         raise LimitError(name, text, f"one of the limits {known}")
     if name == "restricted":
         return frozenset(part.strip() for part in text.split(",") if part.strip())
-    if name == "var_model":
+    if name in _WORDS:
         return text
     if name in _SWITCHES:
         if text not in ("true", "false"):

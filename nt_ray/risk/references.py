@@ -5,11 +5,26 @@ reference is refused until then.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from nt_ray.errors import RiskError
+from nt_ray.market import nyse
 from nt_ray.risk.scenario_table import ScenarioTable
+
+_MOST_SESSIONS: Final = timedelta(days=30)
+"""Older than this a price is old whatever the sessions say."""
+_NONE: Final = timedelta(0)
+
+
+def session_age(seen: datetime, now: datetime) -> timedelta:
+    """Time of the exchange's regular sessions between two moments; all of it where they lie far apart."""
+    if now - seen > _MOST_SESSIONS:
+        return now - seen
+    days = (moment.astimezone(nyse.NEW_YORK).date() for moment in (seen, now))
+    spans = (min(found.end, now) - max(found.start, seen) for found in nyse.sessions(*days))
+    return sum((span for span in spans if span > _NONE), _NONE)
 
 
 class References:

@@ -180,7 +180,7 @@ def totals(fills: list[Any], made: Plan) -> dict[str, Decimal]:
     return {symbol: quantity for symbol, quantity in sums.items() if quantity}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.randoms(use_true_random=False), st.frozensets(st.integers(0, ROWS - 1), max_size=3))
 def test_any_orders_trade_as_in_the_event_simulator_however_often_the_venue_is_opened_again(
     choose: Random, reopen: frozenset[int]

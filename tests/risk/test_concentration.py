@@ -19,7 +19,7 @@ def test_a_book_with_shorts_counts_them_by_size() -> None:
     assert found.effective_names == pytest.approx(1.0 / 0.38)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(WEIGHTS, st.floats(0.1, 10.0))
 def test_concentration_lies_between_equal_and_single_and_ignores_leverage(weights: list[float], factor: float) -> None:
     found, levered = concentration(weights), concentration(factor * np.array(weights))

@@ -40,7 +40,7 @@ def test_hulls_two_asset_portfolio_is_reproduced() -> None:
     assert sum(alone) - found.var * rounded == pytest.approx(219_369, abs=1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.sampled_from([None, 3.5]), st.sampled_from([1, 10]))
 def test_elliptical_components_sum_and_marginals_are_the_gradient(seed: int, nu: float | None, horizon: int) -> None:
     rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def test_a_t_portfolio_has_the_tail_of_its_univariate_t() -> None:
     assert (found.var, found.es) == pytest.approx(tuple(scale * x for x in student_tail(4.0, 0.99, 10)), rel=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.sampled_from([0.9, 0.973, 0.99]))
 def test_scenario_components_sum_and_shortfall_is_exact(seed: int, confidence: float) -> None:
     w = np.random.default_rng(seed).normal(0.0, 1.0, 4)

@@ -61,7 +61,7 @@ def worst(exposure: Exposure, symbol: str, value: float) -> list[FloatArray]:
     return books
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MOVES, st.sampled_from(SYMBOLS), st.integers(-30, 30).filter(bool))
 def test_the_bound_holds_and_the_exact_figure_is_that_of_the_worst_book(
     moves: list[tuple[str, str, int, bool]], symbol: str, quantity: int
@@ -79,7 +79,7 @@ def test_the_bound_holds_and_the_exact_figure_is_that_of_the_worst_book(
     assert books.worst + unit * abs(value) <= bound + 1e-6
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(20, 300), st.sampled_from([0.8, 0.9, 0.95]), st.integers(0, 1000))
 def test_the_table_counts_its_tail_like_every_other_measure(scenarios: int, confidence: float, seed: int) -> None:
     returns = np.random.default_rng(seed).standard_normal((scenarios, 2))

@@ -13,14 +13,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from nt_ray.brokers.alpaca import executions, links, orders
+from nt_ray.brokers.alpaca import custody, executions, links, orders
 from nt_ray.brokers.alpaca.access import AlpacaAccess
+from nt_ray.brokers.alpaca.budget import BudgetLeft
 from nt_ray.brokers.alpaca.identities import Identities
 from nt_ray.brokers.alpaca.reference import Reference
 from nt_ray.brokers.alpaca.refusals import ClockSkewError, NotFoundError, RefusedError, VenueRefusedError
+from nt_ray.brokers.alpaca.standing import StandingBoard, blocked_because
 from nt_ray.brokers.alpaca.states import States
 from nt_ray.brokers.alpaca.stream import UpdateStream
-from nt_ray.brokers.alpaca.transport import REQUESTS_PER_MINUTE, Patience, Transport
+from nt_ray.brokers.alpaca.transport import CONNECTIONS, REQUESTS_PER_MINUTE, Patience, Transport
+from nt_ray.brokers.alpaca.unread import Unread
 from nt_ray.brokers.alpaca.wire import Json, UnreadableError, listing, mapping, moment, number, stamp, word
 from nt_ray.brokers.base import (
     AmbiguousError,
@@ -31,14 +34,18 @@ from nt_ray.brokers.base import (
     VenueOrder,
     VenueUpdate,
 )
-from nt_ray.trading.orders import Fill, OrderRequest, OrderStatus
+from nt_ray.brokers.custody import Holding, VenueActivity
+from nt_ray.risk.standing import Standing
+from nt_ray.trading.orders import Fill, OrderRequest
 
 _T = TypeVar("_T")
 
 _PAGE: Final = 500
 _INSTANT: Final = timedelta(microseconds=1)
 _FILLS: Final = ("fill", "partial_fill")
-_BLOCKS: Final = ("account_blocked", "trading_blocked", "trade_suspended_by_user")
+_MOST_WAITING: Final = 10_000
+"""Messages of the stream that wait until the venue can be asked; beyond them the oldest are left to asking."""
+_SHOWN: Final = 200
 
 
 class AlpacaBroker:
@@ -53,6 +60,7 @@ class AlpacaBroker:
         arrival_s: float = 5.0,
         most_skew_s: float = 30.0,
         requests_per_minute: int = REQUESTS_PER_MINUTE,
+        connections: int = CONNECTIONS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`arrival_s`: how long an order may be under way; `most_skew_s`: how far the clocks may differ."""
@@ -61,13 +69,15 @@ class AlpacaBroker:
         self._arrival = arrival_s
         self._most_skew = most_skew_s
         self._now = now
-        self._transport = Transport(access, access.trading, self._patience, requests_per_minute)
+        self._transport = Transport(access, access.trading, self._patience, requests_per_minute, connections, now)
         self._identities = Identities(self._transport)
         self._states = States()
         self._sent_at: dict[str, float] = {}
         self._began_at = self._patience.clock()
-        self._arrived: deque[Json] = deque()
-        self.reference = Reference(self._transport)
+        self._arrived: deque[Json] = deque(maxlen=_MOST_WAITING)
+        self._unread = Unread()
+        self.reference = Reference(self._transport, self._patience.clock)
+        self._board = StandingBoard(self.reference, self._read_account, self._patience.clock)
         self.stream = UpdateStream(access, self._patience.timeout_s, self._patience.jitter)
 
     @property
@@ -83,6 +93,23 @@ class AlpacaBroker:
     def capabilities(self) -> Capabilities:
         """Declare what the venue can do."""
         return orders.CAPABILITIES
+
+    @property
+    def budget(self) -> BudgetLeft:
+        """Requests that may still leave at this moment."""
+        return self._transport.budget.left()
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is not as it should be, as far as it is known without asking."""
+        unknown, stream = sorted(self.unknown_words), self.stream
+        told = (
+            (bool(unknown), f"States of orders that nobody knows: {', '.join(unknown)}."),
+            (bool(stream.dropped), f"Messages of the stream that nobody took in time: {stream.dropped}."),
+            (bool(self._unread.count), f"Messages, executions and orders that cannot be read: {self._unread.count}."),
+            (bool(stream.broken), f"Times that the stream broke: {stream.broken}."),
+            (self._is_skewed(), f"The venue's clock differs by {self._transport.skew_s:.0f} s, so orders are refused."),
+        )
+        return tuple(sentence for is_so, sentence in told if is_so)
 
     def submit_order(self, request: OrderRequest) -> VenueOrder:
         """Send one order, once."""
@@ -137,28 +164,24 @@ class AlpacaBroker:
                 raise _taken(request.client_order_id)
         return self._answer(order)
 
-    def cancel_order(self, client_order_id: str) -> VenueOrder:
-        """Ask for a cancel; the answer is the order as it then stands, or pending where that cannot be read."""
-        order = self._identities.find(client_order_id, urgent=True)
-        if order is None:
+    def cancel_order(self, client_order_id: str) -> VenueOrder | None:
+        """Ask for a cancel, one request where all goes well: what became of it comes by stream or is looked up."""
+        venue_order_id = self._identities.venue_id(client_order_id, urgent=True)
+        if venue_order_id is None:
             raise OrderRejectedError(f"alpaca knows no order {client_order_id}. Check the client id.")
-        before = self._states.venue_order(order, client_order_id)
-        if before.status.is_final:
-            return self._answer(order)
         try:
-            self._transport.cancel(f"/v2/orders/{before.venue_order_id}")
+            self._transport.cancel(f"/v2/orders/{venue_order_id}")
         except NotFoundError:
             raise
         except VenueRefusedError:
-            # It ended in the meantime, or it is being replaced: what it says now is the answer.
-            return self._answer(self._identities.by_venue_id(before.venue_order_id, urgent=True))
-        pending = VenueOrder(client_order_id, before.venue_order_id, OrderStatus.PENDING_CANCEL, before.filled_quantity)
-        try:
-            after = self._answer(self._identities.by_venue_id(before.venue_order_id, urgent=True))
-        except (NotSentError, AmbiguousError):
-            return pending
-        # A reading that still calls the order working is older than the cancel.
-        return after if after.status.is_final else pending
+            # It has ended, or it is being replaced: what it says now is the answer.
+            return self._answer(self._identities.by_venue_id(venue_order_id, urgent=True))
+        return None
+
+    def cancel_all(self) -> None:
+        """Ask for a cancel of every order of the account, in one request."""
+        # It tells of each order whether the cancel was taken; which of them work on, a look at them tells.
+        self._transport.cancel("/v2/orders")
 
     def order(self, client_order_id: str) -> VenueOrder | None:
         """Look an order up; raises `AmbiguousError` where it may still be under way."""
@@ -174,6 +197,11 @@ class AlpacaBroker:
         self._sent_at.pop(client_order_id, None)
         return None
 
+    def orders(self, client_order_ids: Sequence[str], *, urgent: bool = False) -> dict[str, VenueOrder]:
+        """Look several orders up in the venue's lists; few are left out, and so is what lies far back."""
+        found = self._identities.listed(set(client_order_ids), urgent=urgent)
+        return {ours: self._answer(order) for ours, order in found.items()}
+
     def open_orders(self) -> list[VenueOrder]:
         """All orders that work, legs that wait for their turn included."""
         found: dict[str, VenueOrder] = {}
@@ -181,16 +209,20 @@ class AlpacaBroker:
         for order in self._listed_open():
             if word(order, "id") in read:
                 continue
-            for member in self._identities.family(order):
-                read.add(word(member, "id"))
-                answer = self._states.venue_order(member, self._identities.client_id(member))
-                if answer.status.is_open:
-                    found[answer.client_order_id] = answer
+            try:
+                family = self._identities.family(order)
+                answers = [self._states.venue_order(member, self._identities.client_id(member)) for member in family]
+            except UnreadableError as error:
+                # Whoever has this order asks for it by itself.
+                self._unread.note(f"Order {order.get('id')}", error)
+                continue
+            read.update(word(member, "id") for member in family)
+            found.update({answer.client_order_id: answer for answer in answers if answer.status.is_open})
         return list(found.values())
 
     def fills(self, since: datetime | None) -> list[Fill]:
         """Executions at or after a time, oldest first."""
-        items = self.reference.pages("/v2/account/activities/FILL", since)
+        items = list(filter(self._is_readable, self.reference.pages("/v2/account/activities/FILL", since)))
         self._identities.learn({word(item, "order_id") for item in items})
         found = [executions.from_activity(i, self._identities.client_id_of(word(i, "order_id"))) for i in items]
         return sorted((f for f in found if since is None or f.time >= since), key=lambda fill: fill.time)
@@ -199,10 +231,19 @@ class AlpacaBroker:
         """What the stream has brought since the last call; the first call begins to listen."""
         self.stream.start()
         self._arrived.extend(self.stream.drain())
-        found = []
+        found: list[VenueUpdate] = []
         while self._arrived:
-            # A message leaves the queue when it is understood, so none is lost where the venue cannot be asked.
-            found.append(self._update(self._arrived[0]))
+            message = self._arrived[0]
+            try:
+                found.append(self._update(message))
+            except (UnreadableError, OrderRejectedError) as error:
+                # Nobody will ever understand it, and others wait behind it; whoever asks learns what became of it.
+                self._unread.note(f"A message of the stream, {str(message)[:_SHOWN]},", error)
+            except (NotSentError, AmbiguousError):
+                # It stays until the venue can be asked; what was understood before it is not held up.
+                if not found:
+                    raise
+                break
             self._arrived.popleft()
         return found
 
@@ -214,21 +255,42 @@ class AlpacaBroker:
             found[word(item, "symbol")] = -size if item.get("side") == "short" else size
         return {symbol: quantity for symbol, quantity in found.items() if quantity}
 
+    def holdings(self) -> list[Holding]:
+        """All positions with what a unit has cost and is worth."""
+        found = (custody.holding(item) for item in listing(self._transport.read("/v2/positions"), "positions"))
+        return [held for held in found if held.quantity]
+
+    def activities(self, since: datetime) -> list[VenueActivity]:
+        """What was booked without an order, on the day of `since` or later, oldest first."""
+        midnight = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        asked = {"activity_types": ",".join(custody.KINDS)}
+        found: list[VenueActivity] = []
+        for item in self.reference.pages("/v2/account/activities", midnight, asked):
+            try:
+                activity = custody.activity(item)
+            except UnreadableError as error:
+                self._unread.note(f"Activity {item.get('id')}", error)
+                continue
+            if activity is not None:
+                found.append(activity)
+        return found
+
     def account(self) -> VenueAccount:
         """Money at Alpaca."""
-        item = mapping(self._transport.read("/v2/account"), "an account")
-        blocked = any(item.get(key) is True for key in _BLOCKS) or item.get("status") != "ACTIVE"
-        return VenueAccount(
-            word(item, "currency"), number(item, "cash"), number(item, "equity"), number(item, "buying_power"), blocked
-        )
+        item = self._read_account()
+        self._board.note(item)
+        cash, equity, power = (number(item, key) for key in ("cash", "equity", "buying_power"))
+        return VenueAccount(word(item, "currency"), cash, equity, power, bool(blocked_because(item)))
+
+    def standing(self, symbols: Sequence[str]) -> Standing:
+        """What Alpaca does not let the account trade now."""
+        return self._board.read(symbols)
 
     def ping(self) -> None:
         """Raise where Alpaca cannot be reached, refuses the keys, or has another time."""
         skew = (self.reference.clock().now - self._now()).total_seconds()
         if abs(skew) > self._most_skew:
-            raise ClockSkewError(
-                f"{self._name}: the venue's clock differs from this machine's by {skew:.0f} s. Set this clock by NTP."
-            )
+            raise ClockSkewError(self._name, skew)
 
     def close(self) -> None:
         """Stop listening and close the connections."""
@@ -238,6 +300,8 @@ class AlpacaBroker:
     def _send(self, method: str, path: str, body: Json, requests: Sequence[OrderRequest]) -> Json | None:
         """Send an order, the first of `requests`, with what comes with it, once; None where its id is taken."""
         names = [request.client_order_id for request in requests]
+        if self._is_skewed():
+            raise ClockSkewError(self._name, self._transport.skew_s)
         try:
             order = mapping(self._transport.send(method, path, body), "an order")
             self._identities.name(order, names[0])
@@ -251,6 +315,12 @@ class AlpacaBroker:
         for name in names:
             self._sent_at.pop(name, None)
         return order
+
+    def _is_skewed(self) -> bool:
+        return abs(self._transport.skew_s) > self._most_skew
+
+    def _read_account(self) -> Json:
+        return mapping(self._transport.read("/v2/account"), "an account")
 
     def _known(self, client_order_id: str) -> Json:
         """The order that has this id at the venue, which said that there is one."""
@@ -282,6 +352,15 @@ class AlpacaBroker:
         by = order.get("replaced_by")
         ours = self._identities.client_id(order)
         return self._states.venue_order(order, ours, self._identities.client_id_of(str(by)) if by else "")
+
+    def _is_readable(self, execution: Json) -> bool:
+        """Whether an execution can be read; one that cannot is set aside."""
+        try:
+            executions.from_activity(execution, "")
+        except UnreadableError as error:
+            self._unread.note(f"Execution {execution.get('id')}", error)
+            return False
+        return True
 
     def _update(self, update: Json) -> VenueUpdate:
         order = mapping(update.get("order"), "an order")

@@ -81,8 +81,11 @@ class AlpacaData:
 
     def latest_quote(self, symbol: str) -> TopOfBook:
         """Ask for the best bid and ask."""
-        item = self._latest([symbol], "quotes")[symbol]
-        return TopOfBook(moment(item, "t"), *(float(number(item, key)) for key in ("bp", "ap", "bs", "as")))
+        return self.latest_quotes([symbol])[symbol]
+
+    def latest_quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
+        """Ask for the best bid and ask of several symbols at once; a side that is empty has the price 0."""
+        return {symbol: _top(item) for symbol, item in self._latest(symbols, "quotes").items()}
 
     def latest_trade(self, symbol: str) -> Trade:
         """Ask for the last trade."""
@@ -105,6 +108,10 @@ class AlpacaData:
             if items.get(symbol) is None:
                 raise MarketDataError(f"alpaca has no {what} of {symbol!r} in the feed {self._feed}. Check the ticker.")
         return {symbol: mapping(items[symbol], what) for symbol in symbols}
+
+
+def _top(item: Json) -> TopOfBook:
+    return TopOfBook(moment(item, "t"), *(float(number(item, key)) for key in ("bp", "ap", "bs", "as")))
 
 
 def _bar(item: Json) -> Bar:

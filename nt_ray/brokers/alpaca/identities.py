@@ -6,6 +6,7 @@ what was found once is kept; everything can be found again from the venue alone,
 one knew.
 """
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -19,9 +20,11 @@ _NEAR: Final = timedelta(seconds=5)
 """A head is submitted with its legs; this is how far from a leg it is searched for."""
 _MOST_HOPS: Final = 1000
 _MOST_PAGES: Final = 20
+_MOST_LISTED_PAGES: Final = 4
 _MANY: Final = 4
 """From so many orders on, a list of all is read rather than each."""
-_UNLINKED: Final = (None, "", "simple")
+_UNLINKED: Final = (None, "", "simple", "mleg")
+"""Classes of orders that bear their own names: of several options in one order, none is sent from here."""
 
 
 class Identities:
@@ -83,12 +86,46 @@ class Identities:
             for order in page:
                 if order.get("order_class") in _UNLINKED or order.get("legs"):
                     self.client_id(order)
-                if missing & {item.get("id") for item in order.get("legs") or ()}:
+                linked = order.get("order_class") not in _UNLINKED
+                if linked and missing & {item.get("id") for item in order.get("legs") or ()}:
                     self.name_legs(order)
             missing -= self._ours.keys()
             if not missing or len(page) < _PAGE:
                 return
             query["until"] = stamp(moment(page[-1], "submitted_at"))
+
+    def listed(self, wanted: set[str], *, urgent: bool = False) -> dict[str, Json]:
+        """Orders by our names of them, as far as the newest of the venue's lists go; few are left out on purpose."""
+        found: dict[str, Json] = {}
+        if len(wanted) < _MANY:
+            return found
+        query = {"status": "all", "nested": "true", "direction": "desc", "limit": str(_PAGE)}
+        for _ in range(_MOST_LISTED_PAGES):
+            page = listing(self._transport.read("/v2/orders", query, urgent=urgent), "orders")
+            for order in page:
+                # One that cannot be read is none of those that are wanted, or is asked for by itself.
+                with suppress(UnreadableError):
+                    for member in self._members(order):
+                        found.setdefault(self.client_id(member), member)
+            if wanted <= found.keys() or len(page) < _PAGE:
+                break
+            query["until"] = stamp(moment(page[-1], "submitted_at"))
+        return {ours: order for ours, order in found.items() if ours in wanted}
+
+    def venue_id(self, ours: str, *, urgent: bool = False) -> str | None:
+        """The venue's id of an order, asked for where it is not known; None where the venue does not know it."""
+        if ours not in self._theirs and self.find(ours, urgent=urgent) is None:
+            return None
+        return self._theirs[ours]
+
+    def _members(self, order: Json) -> list[Json]:
+        """An order of a list and its legs, named."""
+        if order.get("order_class") in _UNLINKED:
+            return [order]
+        legs = listing(order.get("legs") or [], "legs")
+        if legs and any(word(leg, "id") not in self._ours for leg in legs):
+            self.name_legs(order)
+        return [order, *legs]
 
     def by_venue_id(self, theirs: str, *, urgent: bool = False) -> Json:
         """Ask for an order, with its legs, by the venue's id."""

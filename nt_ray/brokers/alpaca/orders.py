@@ -27,10 +27,13 @@ CAPABILITIES: Final = Capabilities(
     fractional=True,
     # Ids are unique for ever, so to send an order again under its id cannot make a second one.
     lookup_proves_absence=True,
+    # A request that was held up on its way is taken whenever it comes.
+    arrives_late=True,
     notional=True,
     extended_hours=True,
     linked=True,
     replace=ReplaceKind.NATIVE,
+    cancels_all=True,
     longest_client_id=128,
     concurrency=8,
 )
@@ -138,14 +141,18 @@ def is_same(request: OrderRequest, order: Json) -> bool:
 
 
 def replacement(request: OrderRequest, old: Json) -> Json:
-    """Write the body of a PATCH that puts `request` in the place of `old`; raise `RefusedError` where none can."""
+    """Write the body of a PATCH that puts `request` in the place of `old`; raise `RefusedError` where none can.
+
+    The new order trades its whole quantity, whatever the old one has filled (Alpaca-API, issue 165: a replacement that
+    names none trades the old quantity once more). So where a part is filled the quantity is always named.
+    """
     fault = _replacement_fault(request, old)
     if fault:
         raise RefusedError(
             f"alpaca, {request.client_order_id}: {fault} Cancel {request.replaces} and send a new order."
         )
     changes: Json = {"client_order_id": request.client_order_id, "time_in_force": request.time_in_force.value}
-    if request.quantity != optional(old, "qty"):
+    if request.quantity != optional(old, "qty") or optional(old, "filled_qty"):
         changes["qty"] = plain(request.quantity)
     written = prices(request)
     trail = written.pop("trail_price", None) or written.pop("trail_percent", None)
@@ -162,9 +169,6 @@ def _replacement_fault(request: OrderRequest, old: Json) -> str:
         return "a replacement keeps how a stop trails, by an amount or in percent."
     if optional(old, "notional") is not None or request.notional is not None:
         return "an order by notional cannot be replaced."
-    if optional(old, "filled_qty"):
-        # The venue does not say whether the new quantity counts what the old order has filled.
-        return f"{request.replaces} is filled in part."
     both = (request.quantity, optional(old, "qty"))
     if both[0] != both[1] and any(q is None or q != q.to_integral_value() for q in both):
         return f"quantity {both[1]} cannot become {both[0]}; only whole shares can."

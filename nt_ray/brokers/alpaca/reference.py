@@ -1,8 +1,10 @@
 """What Alpaca says about the market and the account's history: assets, clock, calendar, activities."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
@@ -14,6 +16,9 @@ from nt_ray.brokers.alpaca.wire import Json, UnreadableError, listing, mapping, 
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 """Zone of the calendar's dates and times."""
+
+OLDEST_S: Final = 600.0
+"""Seconds after which an order waits for an asset to be read anew; who looks regularly asks before that."""
 
 _PAGE: Final = 100
 _LOOK_BACK: Final = timedelta(seconds=1)
@@ -66,21 +71,26 @@ class Activity:
 
 
 class Reference:
-    """Reads reference data; assets are read once."""
+    """Reads reference data. An asset is read anew when what is known of it is old."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
         self._transport = transport
-        self._assets: dict[str, Asset] = {}
+        self._clock = clock
+        self._assets: dict[str, tuple[Asset, float]] = {}
 
-    def asset(self, symbol: str) -> Asset:
+    def asset(self, symbol: str, oldest_s: float = OLDEST_S) -> Asset:
         """Find an asset; raise `RefusedError` where Alpaca knows none of that symbol."""
-        if symbol not in self._assets:
-            try:
-                answer = self._transport.read(f"/v2/assets/{quote(symbol, safe='')}")
-            except NotFoundError as error:
-                raise RefusedError(f"alpaca knows no symbol {symbol!r}. Check the ticker.") from error
-            self._assets[symbol] = _asset(mapping(answer, "an asset"))
-        return self._assets[symbol]
+        known = self._assets.get(symbol)
+        if known is not None and self._clock() - known[1] < oldest_s:
+            return known[0]
+        asked_at = self._clock()
+        try:
+            answer = self._transport.read(f"/v2/assets/{quote(symbol, safe='')}")
+        except NotFoundError as error:
+            raise RefusedError(f"alpaca knows no symbol {symbol!r}. Check the ticker.") from error
+        found = _asset(mapping(answer, "an asset"))
+        self._assets[symbol] = found, asked_at
+        return found
 
     def assets(self) -> list[Asset]:
         """All active US equities."""
@@ -140,7 +150,7 @@ def _asset(item: Json) -> Asset:
 def _trading_day(item: Json) -> TradingDay:
     try:
         day = date.fromisoformat(word(item, "date"))
-        opens, closes = (time.fromisoformat(word(item, key)) for key in ("open", "close"))
+        opens, closes = (time_of_day.fromisoformat(word(item, key)) for key in ("open", "close"))
     except ValueError as error:
         raise UnreadableError(f"trading day {item!r}") from error
     return TradingDay(day, datetime.combine(day, opens, NEW_YORK), datetime.combine(day, closes, NEW_YORK))

@@ -12,6 +12,7 @@ import httpx
 from nt_ray.brokers.alpaca.wire import UnreadableError, parse
 from nt_ray.brokers.base import AuthenticationError, NotSentError, OrderRejectedError, RateLimitedError
 from nt_ray.errors import BrokerError
+from nt_ray.trading.verdict import Verdict
 
 _LONGEST_MESSAGE: Final = 200
 
@@ -23,9 +24,15 @@ class RefusedError(OrderRejectedError):
 
 
 class ClockSkewError(NotSentError):
-    """The clock of the machine and that of the venue differ too much."""
+    """The clock of the machine and that of the venue, which is `skew_s` ahead, differ too much."""
 
     code = "clock_skew"
+
+    def __init__(self, venue: str, skew_s: float) -> None:
+        super().__init__(
+            f"{venue}: the venue's clock differs from this machine's by {skew_s:.0f} s. Set this clock by NTP."
+        )
+        self.skew_s = skew_s
 
 
 class VenueRefusedError(OrderRejectedError):
@@ -33,14 +40,13 @@ class VenueRefusedError(OrderRejectedError):
 
     def __init__(self, doing: str, status: int, venue_code: int, message: str) -> None:
         super().__init__(f"alpaca refuses {doing}: {message} (HTTP {status}, code {venue_code}). Change the order.")
-        self.http_status = status
-        self.venue_code = venue_code
-        self.message = message
+        self.verdict: Verdict = Verdict(status, venue_code, message)
 
     @property
     def is_duplicate(self) -> bool:
         """Whether the client id belongs to another order already; Alpaca shares the code with other faults."""
-        return self.http_status == httpx.codes.UNPROCESSABLE_ENTITY and "client_order_id must be unique" in self.message
+        said = self.verdict
+        return said.status == httpx.codes.UNPROCESSABLE_ENTITY and "client_order_id must be unique" in said.message
 
 
 class NotFoundError(VenueRefusedError):

@@ -1,4 +1,4 @@
-"""Alpaca's JSON, written: orders, positions, assets, clock, calendar, stream messages, and the codes of its refusals.
+"""Alpaca's JSON, written: account, orders, positions, assets, clock, calendar, messages, and the codes of its refusals.
 
 The shapes that the documentation shows, from plain values, for whoever speaks as Alpaca does. It knows no account.
 """
@@ -42,8 +42,8 @@ def order_shape(
     """Write an order.
 
     `ids`: id, client_order_id, asset_id, replaces, replaced_by. `terms`: symbol, asset_class, order_class, type, side,
-    time_in_force, status. `numbers`: qty, notional, filled_qty, filled_avg_price, limit_price, stop_price, trail_price,
-    trail_percent, hwm; those that are not given are null.
+    time_in_force, status, and position_intent where it was said. `numbers`: qty, notional, filled_qty,
+    filled_avg_price, limit_price, stop_price, trail_price, trail_percent, hwm; those that are not given are null.
     """
     number = {name: text(numbers.get(name)) for name in _NUMBERS}
     return {
@@ -53,9 +53,11 @@ def order_shape(
         "updated_at": stamp(updated_at),
         "submitted_at": stamp(created_at),
         **{name: stamp(times[name]) if name in times else None for name in ORDER_TIMES},
+        "expires_at": None,
         "replaced_by": ids.get("replaced_by") or None,
         "replaces": ids.get("replaces") or None,
         "asset_id": ids["asset_id"],
+        "position_intent": None,
         **terms,
         "order_type": terms["type"],
         **number,
@@ -68,6 +70,47 @@ _NUMBERS: Final = (
     "notional", "qty", "filled_qty", "filled_avg_price", "limit_price", "stop_price", "trail_percent", "trail_price",
     "hwm",
 )  # fmt: skip
+
+
+def account_shape(
+    *,
+    ids: Mapping[str, str],
+    money: Mapping[str, Decimal],
+    multiplier: Decimal,
+    created_at: datetime | None,
+    blocked: bool = False,
+    suspended: bool = False,
+    shorting: bool = True,
+) -> Json:
+    """Write an account.
+
+    `ids`: id, account_number, currency. `money`: cash, equity, last_equity, buying_power, non_marginable_buying_power,
+    long_market_value, short_market_value. Margins are not known and null.
+    """
+    number = {name: text(money[name]) for name in _MONEY}
+    return {
+        **ids,
+        "status": "ACTIVE",
+        **number,
+        "portfolio_value": number["equity"],
+        "position_market_value": text(money["long_market_value"] + money["short_market_value"]),
+        "regt_buying_power": number["buying_power"],
+        **dict.fromkeys(_MARGINS),
+        "multiplier": text(multiplier),
+        "trading_blocked": blocked,
+        "transfers_blocked": False,
+        "account_blocked": False,
+        "trade_suspended_by_user": suspended,
+        "shorting_enabled": shorting,
+        "created_at": None if created_at is None else stamp(created_at),
+    }
+
+
+_MONEY: Final = (
+    "cash", "equity", "last_equity", "buying_power", "non_marginable_buying_power", "long_market_value",
+    "short_market_value",
+)  # fmt: skip
+_MARGINS: Final = ("accrued_fees", "initial_margin", "maintenance_margin", "last_maintenance_margin", "sma")
 
 
 def position_shape(
@@ -99,6 +142,8 @@ def position_shape(
         "cost_basis": text(round(cost, _PLACES)),
         "unrealized_pl": None if gain is None else text(round(gain, _PLACES)),
         "unrealized_plpc": None if gain is None else text(round(gain / abs(cost), _PLACES)) if cost else "0",
+        "unrealized_intraday_pl": None,
+        "unrealized_intraday_plpc": None,
         "current_price": text(price),
         "lastday_price": text(last_day),
         "change_today": None if price is None or not last_day else text(round(price / last_day - 1, _PLACES)),
@@ -115,6 +160,7 @@ def asset_shape(
     tradable: bool,
     shortable: bool,
     fractionable: bool,
+    easy_to_borrow: bool | None = None,
     increments: Mapping[str, Decimal] | None = None,
 ) -> Json:
     """Write an asset; `increments`: min_order_size, min_trade_increment, price_increment, where they are known."""
@@ -128,7 +174,7 @@ def asset_shape(
         "tradable": tradable,
         "marginable": True,
         "shortable": shortable,
-        "easy_to_borrow": shortable,
+        "easy_to_borrow": shortable if easy_to_borrow is None else easy_to_borrow,
         "fractionable": fractionable,
         "attributes": [],
         **{key: text(value) for key, value in (increments or {}).items()},

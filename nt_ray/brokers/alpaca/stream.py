@@ -100,7 +100,6 @@ class UpdateStream:
             except (OSError, TimeoutError, ConnectionClosed, InvalidHandshake, InvalidURI, UnreadableError):
                 self.broken += 1
             finally:
-                self._listening.clear()
                 self._adopt(None)
             self._ends.wait(pause * (0.5 + self._jitter()))
             pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -126,14 +125,18 @@ class UpdateStream:
 
     def _listen(self, connection: ClientConnection) -> None:
         self._listening.set()
-        for frame in connection:
-            message = _message(frame)
-            if message.get("stream") != _TRADE_UPDATES:
-                continue
-            with self._changed:
-                self.dropped += len(self._messages) == _MOST_MESSAGES
-                self._messages.append(_data(message))
-                self._changed.notify_all()
+        try:
+            for frame in connection:
+                message = _message(frame)
+                if message.get("stream") != _TRADE_UPDATES:
+                    continue
+                with self._changed:
+                    self.dropped += len(self._messages) == _MOST_MESSAGES
+                    self._messages.append(_data(message))
+                    self._changed.notify_all()
+        finally:
+            # Whoever sees that it broke must not see that it listens.
+            self._listening.clear()
 
 
 def _message(frame: str | bytes) -> Json:

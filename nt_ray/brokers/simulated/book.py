@@ -98,7 +98,6 @@ CREATE TABLE orders (
     entry INTEGER PRIMARY KEY,
     {_COLUMNS}
 ) STRICT;;
-CREATE INDEX open_orders ON orders (entry) WHERE ended = 0;;
 CREATE INDEX endings ON orders (ended) WHERE ended > 0;;
 CREATE TABLE executions (
     number INTEGER PRIMARY KEY,
@@ -177,8 +176,10 @@ class VenueBook:
 
     def add(self, order: BookedOrder) -> BookedOrder | None:
         """Add one order and return it with its entry; None where its client id is taken."""
-        with self._errors():
+        try:
             done = self._execute(_INSERT_NEW, (*order[1:-1], *order.work))
+        except sqlite3.Error as error:
+            raise self._unwritable(error) from error
         return order._replace(entry=int(done.lastrowid or 0)) if done.rowcount else None
 
     def enter(self, orders: Sequence[BookedOrder], changed: Sequence[BookedOrder] = ()) -> list[BookedOrder]:
@@ -244,7 +245,10 @@ class VenueBook:
         try:
             yield
         except sqlite3.Error as error:
-            raise StorageError(f"{self._path} cannot be written: {error}. Free the file or the disk.") from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: sqlite3.Error) -> StorageError:
+        return StorageError(f"{self._path} cannot be written: {error}. Free the file or the disk.")
 
 
 def _order(row: Sequence[Any]) -> BookedOrder:

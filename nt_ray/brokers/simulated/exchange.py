@@ -34,6 +34,7 @@ from nt_ray.brokers.simulated.matching import Costs
 from nt_ray.brokers.simulated.tape import plain_tape
 from nt_ray.errors import BrokerError
 from nt_ray.market.bars import BarPanel, Instrument
+from nt_ray.risk.standing import FREE, Standing
 from nt_ray.strategies import order_step
 from nt_ray.trading.orders import Fill, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from nt_ray.types import MONEY_DECIMALS, IntArray
@@ -49,7 +50,14 @@ CAPABILITIES: Final = Capabilities(
     reduce_only=True,
     linked=True,
     replace=ReplaceKind.NATIVE,
+    cancels_all=True,
 )
+
+
+_NONE: Final = Decimal(0)
+# In Python 3.11 a member by its class costs ten times a global.
+_ACCEPTED: Final = OrderStatus.ACCEPTED
+_PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
 
 
 class SimulatedExchange:
@@ -143,10 +151,21 @@ class SimulatedExchange:
             order = next(o for o in changed if o.client_order_id == client_order_id)
         return self._answer(order)
 
+    def cancel_all(self) -> None:
+        """Cancel every order that works."""
+        for client_order_id in list(self._working):
+            # One that another took along is not there any more.
+            if client_order_id in self._working:
+                self.cancel_order(client_order_id)
+
     def order(self, client_order_id: str) -> VenueOrder | None:
         """Look an order up; None proves that it never arrived."""
         order = self._known(client_order_id)
         return None if order is None else self._answer(order)
+
+    def orders(self, client_order_ids: Sequence[str], *, urgent: bool = False) -> dict[str, VenueOrder]:
+        """Look several orders up; those that never arrived are left out."""
+        return {i: self._answer(order) for i in client_order_ids if (order := self._known(i)) is not None}
 
     def open_orders(self) -> list[VenueOrder]:
         """All open orders, in order of entry."""
@@ -175,6 +194,14 @@ class SimulatedExchange:
     def account(self) -> VenueAccount | None:
         """None: the venue keeps no money."""
         return None
+
+    def standing(self, symbols: Sequence[str]) -> Standing:
+        """Everything may be traded."""
+        return FREE
+
+    def warnings(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     def advance(self, row: int) -> None:
         """Match open orders on every bar up to `row`; bars that were matched already change nothing."""
@@ -262,12 +289,10 @@ class SimulatedExchange:
         return changed
 
     def _answer(self, order: BookedOrder) -> VenueOrder:
+        filled = order.work.filled
+        quantity = self._instrument(order.symbol).quantity(filled) if filled else _NONE
         return VenueOrder(
-            order.client_order_id,
-            f"{self._name}-{order.entry}",
-            _status(order),
-            self._instrument(order.symbol).quantity(order.work.filled),
-            order.replaced_by,
+            order.client_order_id, f"{self._name}-{order.entry}", _status(order), quantity, order.replaced_by
         )
 
     def _fill(self, execution: Execution) -> Fill:
@@ -300,7 +325,7 @@ def _status(order: BookedOrder) -> OrderStatus:
     """State of an order; one that its links have made smaller is cancelled where it was to trade more."""
     work = order.work
     if not order.ended:
-        return OrderStatus.PARTIALLY_FILLED if work.filled else OrderStatus.ACCEPTED
+        return _PARTIALLY_FILLED if work.filled else _ACCEPTED
     if order.replaced_by:
         return OrderStatus.REPLACED
     if work.status == order_step.FILLED_WHOLLY and work.filled == (order.asked or work.lots):

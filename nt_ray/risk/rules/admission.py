@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 from nt_ray.risk.breaker import BreakerState
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.risk.rules.base import Denial, Question, content
+from nt_ray.risk.rules.freshness import Freshness
 from nt_ray.trading.orders import MARKET
 
 ACCOUNT_SCOPE: Final = "account"
@@ -137,12 +138,16 @@ class ReferencePrice:
 
 
 class PriceCollar:
-    """Limit and stop prices stay near the reference price."""
+    """Limit and stop prices stay near the reference price.
+
+    A reference that is too old judges nothing: what opens a position is refused for that, what reduces one passes.
+    """
 
     name: ClassVar[str] = "price_collar"
 
     def __init__(self, limits: RiskLimits) -> None:
         self._collar = limits.exact("price_collar")
+        self._freshness = Freshness(limits)
 
     def check(self, q: Question) -> Denial | None:
         """Compare the distance from the mark with the collar."""
@@ -150,7 +155,7 @@ class PriceCollar:
         if request.type is MARKET:
             return None
         for price in (request.limit_price, request.stop_price):
-            if price is not None and abs(price - q.mark) > self._collar * q.mark:
+            if price is not None and abs(price - q.mark) > self._collar * q.mark and not self._freshness.is_stale(q):
                 away = abs(price / q.mark - 1)
                 sentence = (
                     f"{request.client_order_id}: price {price} is {away:.4f} away from the reference {q.mark}, "

@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.risk.rules.base import Denial, Question
-from nt_ray.trading.orders import BUY, LIMIT, MARKET, SELL, OrderRequest, OrderStatus, Side
+from nt_ray.trading.orders import BUY, SELL, OrderRequest, OrderType, Side
+
+_TRAILING_STOP: Final = OrderType.TRAILING_STOP
+_LOWEST, _HIGHEST = Decimal("-Infinity"), Decimal("Infinity")
 
 
 class MessageRate:
@@ -35,37 +38,77 @@ class MessageRate:
 
 
 class SelfTrade:
-    """No order may meet an order of the same account; the newer one is refused."""
+    """No order may meet an order of the same account; the newer one is refused.
+
+    A market order meets whatever limit order rests, at any price: how far it will have to go is not known before. A
+    stop meets those from its trigger on. What the venue is asked to cancel rests until it says that it is cancelled.
+    """
 
     name: ClassVar[str] = "self_trade"
 
     def check(self, q: Question) -> Denial | None:
-        """Look for a resting order of the other side at a price that would trade."""
-        request = q.request
-        sign = q.sign
-        resting = q.view.resting(request.symbol, SELL if sign > 0 else BUY)
-        own = _price(request, q.mark) if resting else None
-        if own is None:
+        """Look for a resting order of the other side that this one could trade with."""
+        request, mark = q.request, q.mark
+        resting = q.view.resting(request.symbol, SELL if q.sign > 0 else BUY)
+        if not resting:
             return None
+        own = Reach(request, mark)
+        parent = _parent(q)
         for order in resting:
             other = order.request
-            if other.client_order_id == request.replaces or _waits(q, other):
+            if other.client_order_id in (request.replaces, parent) or _waits(q, other):
                 continue
-            price = _price(other, q.mark)
-            if price is not None and sign * own >= sign * price and order.status is not OrderStatus.PENDING_CANCEL:
+            theirs = Reach(other, mark)
+            if own.meets(theirs):
+                price = f"at {theirs}" if theirs.rests_at is not None else f"({theirs})"
                 sentence = (
-                    f"{request.client_order_id}: {request.side} at {own} would meet this account's own order "
-                    f"{other.client_order_id} at {price}. Cancel that one first."
+                    f"{request.client_order_id}: {request.side} {own} could meet this account's own order "
+                    f"{other.client_order_id} {price}. Cancel that one first."
                 )
-                return Denial(self.name, str(price), str(own), sentence)
+                return Denial(self.name, str(theirs), str(own), sentence)
         return None
 
 
-def _price(request: OrderRequest, mark: Decimal) -> Decimal | None:
-    """Price at which an order would trade now; None for one that waits for its stop."""
-    if request.type is MARKET:
-        return mark
-    return request.limit_price if request.type is LIMIT else None
+class Reach:
+    """Prices at which an order may trade with orders that rest, and the one at which it rests itself.
+
+    low, high  bounds of those prices, times the order's sign: a buy takes what is offered up to `high`.
+    rests_at   None where it does not rest: it trades at once, or waits for its stop.
+    is_taking  whether it trades at once, at any price.
+    """
+
+    __slots__ = ("high", "is_taking", "low", "request", "rests_at", "sign")
+
+    def __init__(self, request: OrderRequest, mark: Decimal) -> None:
+        self.request = request
+        self.sign = sign = request.side.sign
+        stop, limit = request.stop_price, request.limit_price
+        waits = stop is not None and sign * mark < sign * stop
+        # A stop waits for a price beyond which nothing of the other side rests any more; a trailing one for any.
+        self.low = sign * stop if stop is not None and waits else _LOWEST
+        self.high = _HIGHEST if limit is None else sign * limit
+        self.rests_at = None if waits else limit
+        self.is_taking = limit is None and not waits and request.type is not _TRAILING_STOP
+
+    def meets(self, other: "Reach") -> bool:
+        """Whether the two, of opposite sides, could trade with each other."""
+        return self._takes(other) or other._takes(self) or (self.is_taking and other.is_taking)
+
+    def _takes(self, other: "Reach") -> bool:
+        return other.rests_at is not None and self.low <= self.sign * other.rests_at <= self.high
+
+    def __str__(self) -> str:
+        request = self.request
+        return str(request.limit_price or request.stop_price or request.type)
+
+
+def _parent(q: Question) -> str:
+    """Client id of the order whose fills set this one, or the one that it replaces, to work."""
+    request = q.request
+    if request.parent or not request.replaces:
+        return request.parent
+    own = (order.request for order in q.view.resting(request.symbol, request.side))
+    return next((r.parent for r in own if r.client_order_id == request.replaces), "")
 
 
 def _waits(q: Question, other: OrderRequest) -> bool:

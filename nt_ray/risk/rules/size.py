@@ -7,6 +7,7 @@ from typing import ClassVar
 from nt_ray.risk.heat import at_risk, protection
 from nt_ray.risk.limits import RiskLimits
 from nt_ray.risk.rules.base import Denial, Question, denial, plain
+from nt_ray.risk.rules.freshness import Freshness
 from nt_ray.risk.tail_books import TailBooks
 
 
@@ -36,17 +37,20 @@ class FreshReference:
     name: ClassVar[str] = "stale_reference"
 
     def __init__(self, limits: RiskLimits) -> None:
-        self._age = timedelta(seconds=float(limits.exact("max_reference_age_s")))
+        self._freshness = freshness = Freshness(limits)
+        self._longest = freshness.longest
 
     def check(self, q: Question) -> Denial | None:
         """Look at the age of the mark."""
-        view, request, limit = q.view, q.request, self._age
+        freshness, request, view = self._freshness, q.request, q.view
         seen = view.references.seen.get(request.symbol)
-        if seen is not None and view.now - seen <= limit:
+        # Most are young by the clock alone, and this is asked for every order.
+        if (seen is not None and view.now - seen <= self._longest) or not freshness.is_stale(q):
             return None
-        age = f"{(view.now - seen).total_seconds():g}" if seen is not None else "unknown"
+        found = freshness.age(q)
+        age = "unknown" if found == timedelta.max else f"{found.total_seconds():g}"
         sentence = f"{request.client_order_id}: the price of {request.symbol} is of age {age} s. Wait for a fresh one."
-        return Denial(self.name, f"{limit.total_seconds():g}", age, sentence)
+        return Denial(self.name, f"{freshness.longest.total_seconds():g}", age, sentence)
 
 
 class OrderNotional:

@@ -94,6 +94,26 @@ def test_an_order_in_doubt_is_settled_and_sent_once(
     assert (account.state().cash, account.state().positions) == (Decimal(99_000), {"AAPL": Decimal(10)})
 
 
+def test_an_order_that_arrives_after_it_was_given_up_is_booked_and_stops_trading(
+    simulator: AlpacaSimulator, open_account: Open, seconds: list[float]
+) -> None:
+    account = open_account()
+    simulator.fault("late", method="POST", path="/v2/orders", seconds=0.2)
+    account.submit([order("a")])
+    account.halt("strategy:t", "ann", "drill")
+    seconds[0] += 10.0
+    account.sync(datetime.now(UTC), MARKS)
+    assert (account.order("a").status, account.order("a").not_sent) == (OrderStatus.REJECTED, False)
+    simulator.arrived()
+    for _ in range(2):
+        account.sync(datetime.now(UTC), MARKS)
+        assert account.order("a").status is OrderStatus.FILLED
+        assert account.reconcile().differences == ()
+        assert (account.state().cash, account.state().positions) == (Decimal(99_000), {"AAPL": Decimal(10)})
+        assert account.state().halts.keys() == {"strategy:t", "account"}
+        account = open_account()
+
+
 @pytest.mark.parametrize("fault", [None, *FAULTS], ids=lambda f: "none" if f is None else f["kind"])
 def test_a_bracket_through_account_and_wire(
     simulator: AlpacaSimulator, open_account: Open, seconds: list[float], fault: dict[str, Any] | None

@@ -70,13 +70,52 @@ def test_what_others_spend_is_counted() -> None:
     assert not granted(budget, urgent=False)
 
 
+def test_what_the_venue_says_is_left_counts_whatever_its_limit_is() -> None:
+    budget = Budget(200, 20, Clock(), orders=50)
+    budget.observe(900, 1000)
+    assert (budget.left().cancels, budget.left().limit) == (200, 200)
+    budget.observe(30, 1000)
+    assert (budget.left().cancels, budget.left().orders, budget.left().questions) == (30, 10, 0)
+    # Of a lower limit the same parts are kept.
+    clock = Clock()
+    budget = Budget(10**9, 10**8, clock, orders=25 * 10**7)
+    budget.observe(100, 100)
+    assert (budget.left().cancels, budget.left().orders, budget.left().questions) == (100, 90, 65)
+    for _ in range(65):
+        budget.take()
+    with pytest.raises(RateLimitedError):
+        budget.take()
+    clock.now = 60.0
+    assert budget.left().questions == 65
+
+
 def test_the_venue_can_close_it() -> None:
     clock = Clock()
     budget = Budget(200, 20, clock)
     budget.close_for(3.0)
-    assert not granted(budget, urgent=True)
+    assert not granted(budget, urgent=False)
+    assert granted(budget, urgent=True)
+    assert (budget.left().cancels, budget.left().questions) == (199, 0)
     clock.now = 3.0
     assert granted(budget, urgent=False)
+
+
+def test_a_cancel_waits_only_after_one_was_turned_away_each_time_twice_as_long() -> None:
+    clock = Clock()
+    budget = Budget(200, 20, clock)
+    for pause in (0.5, 1.0, 2.0, 4.0, 8.0, 8.0):
+        budget.close_for(60.0, urgent=True)
+        assert not granted(budget, urgent=True)
+        assert budget.left().cancels == 0
+        clock.now += pause - 0.125
+        assert not granted(budget, urgent=True)
+        clock.now += 0.125
+        assert granted(budget, urgent=True)
+        assert not granted(budget, urgent=False)
+    budget.passed()
+    budget.close_for(60.0, urgent=True)
+    clock.now += 0.5
+    assert granted(budget, urgent=True)
 
 
 def test_a_reserve_must_leave_something() -> None:

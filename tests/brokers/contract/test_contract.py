@@ -175,7 +175,8 @@ def test_a_cancel_ends_what_is_left_and_may_be_repeated(open_desk: OpenDesk) -> 
     desk.next()
     for again in (False, False, True):
         broker = desk.connect() if again else broker
-        answer = broker.cancel_order("a")
+        answer = broker.cancel_order("a") or broker.order("a")
+        assert answer is not None
         assert (answer.status, answer.filled_quantity) == (OrderStatus.CANCELED, Decimal(3))
     desk.next()
     assert traded(broker) == [("a", Decimal(3), Decimal(95))]
@@ -360,3 +361,23 @@ def test_an_account_where_there_is_one_counts_its_money(open_desk: OpenDesk) -> 
         assert before.cash - after.cash == Decimal(1000)
         assert after.equity - before.equity == Decimal(100)
         assert not after.blocked
+
+
+def test_everything_is_cancelled_at_once_and_several_orders_are_looked_up_at_once(open_desk: OpenDesk) -> None:
+    desk = open_desk("100", "94")
+    broker = desk.connect()
+    names = [f"o{number}" for number in range(6)]
+    for name in names:
+        broker.submit_order(order(name, **limit("95")))
+    broker.submit_linked(bracket(desk))
+    legs = [request.client_order_id for request in bracket(desk)]
+    found = broker.orders([*names, *legs, "nobody"])
+    assert {name: told.status for name, told in found.items()} == dict.fromkeys([*names, *legs], OrderStatus.ACCEPTED)
+    assert broker.capabilities().cancels_all
+    broker.cancel_all()
+    again = desk.connect()
+    found = again.orders([*names, *legs])
+    assert {name: told.status for name, told in found.items()} == dict.fromkeys([*names, *legs], OrderStatus.CANCELED)
+    desk.next()
+    assert traded(again) == []
+    assert again.open_orders() == []

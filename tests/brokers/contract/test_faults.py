@@ -134,6 +134,8 @@ def test_a_cancel(faulty_desk: OpenDesk, name: str, count: int) -> None:
         if outcome(lambda: broker.cancel_order("a")) == "done":
             break
         desk.time.sleep(10.0)
+    # A cancel passes while everything else has to wait.
+    desk.time.sleep(10.0)
     found = broker.order("a")
     assert found is not None
     assert found.status is OrderStatus.CANCELED
@@ -150,14 +152,15 @@ def test_a_cancel_that_may_be_done_stays_in_doubt_whatever_comes_next(faulty_des
     assert outcome(lambda: broker.cancel_order("a")) == "in doubt"
 
 
-def test_a_stale_reading_after_a_cancel_is_no_refusal(faulty_desk: OpenDesk) -> None:
+def test_a_stale_reading_after_a_cancel_that_was_done_before_is_no_refusal(faulty_desk: OpenDesk) -> None:
     desk = faulty_desk("100")
     broker = desk.connect()
     broker.submit_order(order("a"))
-    # The first reading finds the order, the second comes after the cancel.
-    desk.fault(kind="delay", seconds=0, method="GET", path="/v2/orders/*")
+    assert broker.cancel_order("a") is None
     desk.fault(kind="stale", method="GET", path="/v2/orders/*")
-    assert broker.cancel_order("a").status is OrderStatus.PENDING_CANCEL
+    again = broker.cancel_order("a")
+    assert again is not None
+    assert again.status is OrderStatus.ACCEPTED
     found = broker.order("a")
     assert found is not None
     assert found.status is OrderStatus.CANCELED
@@ -222,7 +225,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_run_of_faults_leaves_one_order_for_each_id(alpaca_desk: OpenDesk, run: list[tuple[str, str]]) -> None:
     with TemporaryDirectory() as folder, alpaca_desk([("100", None), *[("95", "4")] * 20], Path(folder)) as desk:
         broker = desk.connect()

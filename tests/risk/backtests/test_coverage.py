@@ -60,7 +60,7 @@ def test_no_violation_and_nothing_but_violations_are_legal() -> None:
         assert joint.statistic == kupiec(int(hits.sum()), 50, 0.95).statistic
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.booleans(), min_size=2, max_size=60))
 def test_transitions_are_counted_pair_by_pair(hits: list[bool]) -> None:
     pairs = list(pairwise(hits))
@@ -72,7 +72,7 @@ def test_transitions_are_counted_pair_by_pair(hits: list[bool]) -> None:
     assert independence(found).statistic >= 0.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 80), st.integers(1, 80), st.integers(1, 80), st.integers(1, 80))
 def test_independence_is_the_g_statistic_of_the_table_of_transitions(a: int, b: int, c: int, d: int) -> None:
     found = independence(

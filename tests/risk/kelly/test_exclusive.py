@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nt_ray.errors import RiskError
@@ -26,7 +26,6 @@ def test_an_outcome_without_edge_of_its_own_enters_as_a_hedge() -> None:
     assert answer.fractions[2] == 0.0
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.02, 1.0), st.floats(1.2, 12.0)), min_size=2, max_size=6),
     st.floats(0.05, 0.3),

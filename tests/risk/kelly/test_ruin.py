@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nt_ray.errors import RiskError
@@ -23,7 +23,6 @@ def test_full_kelly_falls_to_a_share_with_just_that_probability() -> None:
     assert fall_probability(2.0, 0.9) == 1.0
 
 
-@settings(deadline=None)
 @given(st.floats(0.05, 1.9), st.floats(0.05, 0.95))
 def test_the_largest_share_inverts_the_law(share: float, level: float) -> None:
     probability = fall_probability(share, level)

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nt_ray.errors import RiskError
@@ -26,7 +26,6 @@ def test_even_money_growth_is_kellys_information_rate() -> None:
     assert answer.residual == 0.0
 
 
-@settings(deadline=None)
 @given(CHANCE, ODDS)
 def test_a_stake_is_never_negative_and_needs_an_edge(probability: float, odds: float) -> None:
     fraction = kelly_fraction(probability, odds)
@@ -34,7 +33,6 @@ def test_a_stake_is_never_negative_and_needs_an_edge(probability: float, odds: f
     assert (fraction > 0.0) == (probability * (odds - 1.0) > 1.0 - probability)
 
 
-@settings(deadline=None)
 @given(CHANCE, ODDS, st.floats(0.0, 0.5))
 def test_no_other_stake_grows_faster(probability: float, odds: float, push: float) -> None:
     win = probability * (1.0 - push)
@@ -44,7 +42,6 @@ def test_no_other_stake_grows_faster(probability: float, odds: float, push: floa
     assert growth.max() <= best.growth + 1e-12
 
 
-@settings(deadline=None)
 @given(CHANCE, ODDS, st.floats(0.0, 0.5))
 def test_the_root_agrees_with_the_closed_form(probability: float, odds: float, push: float) -> None:
     win = probability * (1.0 - push)

@@ -31,7 +31,7 @@ def test_moments_agree_with_the_polynomials_maillard_prints() -> None:
     assert expansion_moments(0.0, k)[2] == pytest.approx(fourth / (1 + k**2 / 96) ** 2 - 3.0, rel=1e-13)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(-1.0, 1.0), st.floats(0.0, 1.0))
 def test_solving_inverts_the_map_of_moments(s: float, share: float) -> None:
     # From the lower to the upper bound of the domain: 4 a c = b^2 at k/8 = (1 + 11 s^2/36 -+ root) / 2.
@@ -45,7 +45,7 @@ def test_solving_inverts_the_map_of_moments(s: float, share: float) -> None:
     assert solve_parameters(skew, kurtosis) == pytest.approx((s, k), abs=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(-3.0, 3.0), st.floats(-1.0, 9.0))
 def test_the_domain_is_where_the_quantile_function_rises(s: float, k: float) -> None:
     bends = (k / 8 - s * s / 6, s / 3, 1 - k / 8 + 5 * s * s / 36)

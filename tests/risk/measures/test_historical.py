@@ -49,7 +49,7 @@ def test_age_weighted_shortfall_counts_the_borderline_loss_in_part() -> None:
     assert tail.es == pytest.approx(expected, rel=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.floats(-0.5, 0.5), st.integers(1, 5)), min_size=1, max_size=30),
     st.sampled_from([0.6, 0.75, 0.9, 0.95]),

@@ -94,7 +94,7 @@ def emit(state: State, event: str, order: Order, **execution: str) -> None:
 
 
 def _may_trade(state: State, order: Order) -> bool:
-    if order.time_in_force in _AUCTIONS:
+    if order.time_in_force in _AUCTIONS or not state.listings[order.symbol].tradable:
         return False
     return state.session is Session.OPEN or (state.session is Session.EXTENDED and order.extended_hours)
 

@@ -18,6 +18,8 @@ class FaultKind(StrEnum):
     """The request was processed, and the connection breaks."""
     DELAY = "delay"
     """The request was processed; the answer comes after `seconds`."""
+    HOLD = "hold"
+    """The request is processed after `seconds`, and answered then."""
     LATE = "late"
     """The connection breaks at once, and the request is processed after `seconds`: until then nobody finds it."""
     RATE_LIMIT = "rate_limit"

@@ -39,6 +39,8 @@ def invalid(message: str) -> Refusal:
 
 def order_from(state: State, body: Mapping[str, Any]) -> tuple[Order, list[Order]]:
     """Read the body of a POST as an order and its legs."""
+    if state.blocked:
+        raise Refusal(403, FORBIDDEN, "trading is blocked for this account")
     order_class = str(body.get("order_class") or "simple")
     if order_class not in _CLASSES:
         raise invalid(f"invalid order_class {order_class}")
@@ -96,6 +98,8 @@ def _order(state: State, body: Mapping[str, Any], order_class: str) -> Order:
     symbol = str(body.get("symbol") or "")
     if symbol not in state.listings:
         raise Refusal(422, UNPROCESSABLE, f'asset "{symbol}" not found')
+    if not state.listings[symbol].tradable:
+        raise Refusal(422, UNPROCESSABLE, f'asset "{symbol}" is not tradable')
     side, kind, tif = (str(body.get(key) or "") for key in ("side", "type", "time_in_force"))
     for name, value, known in (("side", side, ("buy", "sell")), ("type", kind, _PRICES), ("tif", tif, _TIMES_IN_FORCE)):
         if value not in known:
@@ -199,7 +203,7 @@ def _check_money(state: State, order: Order) -> None:
         if order.leaves > available:
             asked = f"requested: {text(order.qty)}, available: {text(max(available, ZERO))}"
             raise Refusal(403, FORBIDDEN, f"insufficient qty available for order ({asked})", symbol=order.symbol)
-    elif order.side == "sell" and held <= 0 and not state.listings[order.symbol].shortable:
+    elif order.side == "sell" and held <= 0 and not state.listings[order.symbol].is_lent:
         raise Refusal(422, UNPROCESSABLE, f'asset "{order.symbol}" cannot be sold short')
     power, needed = buying_power(state), cost(state, order)
     if needed > power:

@@ -33,17 +33,27 @@ class Listing:
     fractionable: bool = True
     shortable: bool = True
     tradable: bool = True
+    easy_to_borrow: bool = True
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether it can be sold short."""
+        return self.shortable and self.easy_to_borrow
 
 
 @dataclass(slots=True)
 class Quote:
-    """The market in one symbol; `size` is what may still trade at it, without bound where None."""
+    """The market in one symbol; `size` is what may still trade at it, without bound where None.
+
+    `is_standing`: it trades at this price all the time, while the session lasts, and not at its time alone.
+    """
 
     bid: Decimal
     ask: Decimal
     last: Decimal
     time: datetime
     size: Decimal | None = None
+    is_standing: bool = False
 
 
 @dataclass(slots=True)
@@ -109,6 +119,8 @@ class State:
     cash: Decimal
     now: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     skew_s: float = 0.0
+    blocked: bool = False
+    """Whether the account may not trade."""
     session: Session = Session.OPEN
     listings: dict[str, Listing] = field(default_factory=dict)
     quotes: dict[str, Quote] = field(default_factory=dict)

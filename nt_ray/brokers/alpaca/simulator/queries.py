@@ -7,7 +7,7 @@ from typing import Any, Final
 from nt_ray.brokers.alpaca.shapes import NOT_FOUND
 from nt_ray.brokers.alpaca.simulator import render
 from nt_ray.brokers.alpaca.simulator.intake import Refusal, invalid
-from nt_ray.brokers.alpaca.simulator.model import Order, Quote, State
+from nt_ray.brokers.alpaca.simulator.model import Order, Quote, Session, State
 from nt_ray.brokers.alpaca.wire import Json, stamp
 
 _OPEN: Final = ("accepted", "pending_new", "new", "partially_filled", "pending_cancel", "pending_replace")
@@ -123,17 +123,23 @@ def _market_data(state: State, path: str, query: _Query) -> Json:
     if write is None:
         raise Refusal(404, NOT_FOUND, f"no data for {path}")
     known = [symbol for symbol in query.get("symbols", "").split(",") if symbol in state.quotes]
-    return {path.split("/")[3]: {symbol: write(state.quotes[symbol]) for symbol in known}}
+    return {path.split("/")[3]: {symbol: write(state.quotes[symbol], _of(state, symbol)) for symbol in known}}
 
 
-def _quote(quote: Quote) -> Json:
+def _of(state: State, symbol: str) -> datetime:
+    """Time of the last trade and of the quote."""
+    quote = state.quotes[symbol]
+    return state.now if quote.is_standing and state.session is not Session.CLOSED else quote.time
+
+
+def _quote(quote: Quote, time: datetime) -> Json:
     size = 100.0 if quote.size is None else float(quote.size)
     sides = {"bp": float(quote.bid), "ap": float(quote.ask), "bs": size, "as": size, "bx": "V", "ax": "V"}
-    return {"t": stamp(quote.time), **sides, "c": ["R"], "z": "C"}
+    return {"t": stamp(time), **sides, "c": ["R"], "z": "C"}
 
 
-def _trade(quote: Quote) -> Json:
-    return {"t": stamp(quote.time), "p": float(quote.last), "s": 100, "x": "V", "c": ["@"], "i": 1, "z": "C"}
+def _trade(quote: Quote, time: datetime) -> Json:
+    return {"t": stamp(time), "p": float(quote.last), "s": 100, "x": "V", "c": ["@"], "i": 1, "z": "C"}
 
 
 def _bars(state: State, query: _Query) -> Json:

@@ -1,28 +1,27 @@
 """The venue's JSON: orders, account, positions, clock and messages of the stream, as the documentation shows them."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
 
 from nt_ray.brokers.alpaca.shapes import (
+    account_shape,
     asset_shape,
     calendar_day,
     clock_shape,
     order_shape,
     position_shape,
-    text,
     update_shape,
 )
 from nt_ray.brokers.alpaca.simulator.model import ZERO, Listing, Order, Session, State
 from nt_ray.brokers.alpaca.simulator.money import buying_power, equity, market_value
 from nt_ray.brokers.alpaca.wire import Json
+from nt_ray.market import nyse
 
 _ASSETS: Final = UUID("b0b6dd9d-8b9b-48a9-ba46-b9d54906e415")
-_NEW_YORK: Final = ZoneInfo("America/New_York")
-_OPENS: Final = (9, 30)
-_CLOSES: Final = (16, 0)
-_SATURDAY: Final = 5
+_MULTIPLIER: Final = Decimal(2)
+_OPENED: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def order_json(state: State, order: Order, *, nested: bool = False) -> Json:
@@ -86,39 +85,27 @@ def asset_json(listing: Listing) -> Json:
         tradable=listing.tradable,
         shortable=listing.shortable,
         fractionable=listing.fractionable,
+        easy_to_borrow=listing.easy_to_borrow,
     )
 
 
 def account_json(state: State) -> Json:
     """Write the account."""
-    long, short = market_value(state, 1), market_value(state, -1)
-    power, worth = text(buying_power(state)), text(equity(state))
-    return {
-        "id": asset_id(state.key),
-        "account_number": "PA0SIMULATED",
-        "status": "ACTIVE",
-        "crypto_status": "ACTIVE",
-        "currency": "USD",
-        "cash": text(state.cash),
-        "equity": worth,
-        "last_equity": worth,
-        "portfolio_value": worth,
-        "buying_power": power,
-        "regt_buying_power": power,
-        "daytrading_buying_power": "0",
-        "non_marginable_buying_power": text(max(state.cash, ZERO)),
-        "long_market_value": text(long),
-        "short_market_value": text(short),
-        "multiplier": "2",
-        "pattern_day_trader": False,
-        "trading_blocked": False,
-        "transfers_blocked": False,
-        "account_blocked": False,
-        "trade_suspended_by_user": False,
-        "shorting_enabled": True,
-        "daytrade_count": 0,
-        "created_at": "2020-01-01T00:00:00Z",
-    }
+    return account_shape(
+        ids={"id": asset_id(state.key), "account_number": "PA0SIMULATED", "currency": "USD"},
+        money={
+            "cash": state.cash,
+            "equity": equity(state),
+            "last_equity": equity(state),
+            "buying_power": buying_power(state),
+            "non_marginable_buying_power": max(state.cash, ZERO),
+            "long_market_value": market_value(state, 1),
+            "short_market_value": market_value(state, -1),
+        },
+        multiplier=_MULTIPLIER,
+        created_at=_OPENED,
+        blocked=state.blocked,
+    )
 
 
 def position_json(state: State, symbol: str) -> Json:
@@ -139,18 +126,15 @@ def position_json(state: State, symbol: str) -> Json:
 
 def clock_json(state: State) -> Json:
     """Write the clock, as New York reads it; the session is open or closed as it was switched."""
-    local = state.now.astimezone(_NEW_YORK)
-    return clock_shape(local, state.session is Session.OPEN, _next(local, _OPENS), _next(local, _CLOSES))
-
-
-def _next(local: datetime, at: tuple[int, int]) -> datetime:
-    found = local.replace(hour=at[0], minute=at[1], second=0, microsecond=0)
-    while found <= local or found.weekday() >= _SATURDAY:
-        found += timedelta(days=1)
-    return found
+    turns = (nyse.next_open(state.now), nyse.next_close(state.now))
+    opens, closes = (time.astimezone(nyse.NEW_YORK) for time in turns)
+    return clock_shape(state.now.astimezone(nyse.NEW_YORK), state.session is Session.OPEN, opens, closes)
 
 
 def calendar_json(first: datetime, last: datetime) -> list[Json]:
-    """Write the calendar: every weekday is a full trading day."""
-    days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    return [calendar_day(day.date(), "09:30", "16:00") for day in days if day.weekday() < _SATURDAY]
+    """Write the calendar: trading days of New York with their hours, holidays left out."""
+    hours = "%H:%M"
+    return [
+        calendar_day(found.day, nyse.OPENS.strftime(hours), found.closes.strftime(hours))
+        for found in nyse.sessions(first.date(), last.date())
+    ]

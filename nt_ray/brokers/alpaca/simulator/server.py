@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -153,6 +154,13 @@ class Server:
             return json_answer(429, _TOO_MANY, wait)
         if kind is FaultKind.ERROR and not fault.processed:
             return html_answer(fault.status)
+        return await self._processed(call, fault, headers)
+
+    async def _processed(self, call: Call, fault: Fault, headers: Mapping[str, str]) -> bytes | None:
+        """Process a request, and let its answer go wrong."""
+        kind = fault.kind
+        if kind is FaultKind.HOLD:
+            await asyncio.sleep(fault.seconds or 0.0)
         answer = self._handled(call)
         content = answer.body
         if kind is FaultKind.DROP_AFTER:
@@ -209,6 +217,7 @@ class Server:
             "X-RateLimit-Limit": str(self._limit),
             "X-RateLimit-Remaining": str(self._limit - self._asked),
             "X-RateLimit-Reset": str((minute + 1) * _MINUTE),
+            "Date": format_datetime(datetime.now(UTC) + timedelta(seconds=self.venue.state.skew_s), usegmt=True),
         }
 
 

@@ -13,12 +13,13 @@ from typing import Any, Final
 from nt_ray.brokers.alpaca.shapes import NOT_FOUND, UNPROCESSABLE
 from nt_ray.brokers.alpaca.simulator import engine, queries
 from nt_ray.brokers.alpaca.simulator.intake import Refusal, invalid, order_from, replacement_of
-from nt_ray.brokers.alpaca.simulator.model import Listing, Order, Quote, Session, State
+from nt_ray.brokers.alpaca.simulator.model import ZERO, Listing, Order, Position, Quote, Session, State
 from nt_ray.brokers.alpaca.simulator.render import asset_id, order_json
 from nt_ray.brokers.alpaca.wire import Json
 
 _LAST_CANCELABLE: Final = ("filled", "canceled", "expired", "replaced", "rejected")
 _TICK: Final = timedelta(microseconds=1)
+_FLAGS: Final = ("fractionable", "shortable", "tradable", "easy_to_borrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ class Venue:
             "/simulator/session": self._session,
             "/simulator/asset": self._asset,
             "/simulator/cash": self._cash,
+            "/simulator/activity": self._activity,
             "/simulator/skew": self._skew,
+            "/simulator/account": self._account,
         }
 
     def handle(self, call: Call, now: datetime) -> Answer:
@@ -150,8 +153,8 @@ class Venue:
         bid = _amount(body, "bid") if "bid" in body else last
         ask = _amount(body, "ask") if "ask" in body else last
         size = _amount(body, "size") if body.get("size") is not None else None
-        time = queries.given_time(body, "time") or self.state.now
-        engine.quote(self.state, symbol, Quote(bid, ask, last, time, size))
+        given = queries.given_time(body, "time")
+        engine.quote(self.state, symbol, Quote(bid, ask, last, given or self.state.now, size, given is None))
         return {"symbol": symbol, "price": str(last)}
 
     def _session(self, body: Json) -> Json:
@@ -162,26 +165,48 @@ class Venue:
         return {"session": name}
 
     def _asset(self, body: Json) -> Json:
-        flags = {name: body.get(name) is not False for name in ("fractionable", "shortable", "tradable")}
+        flags = {name: body.get(name) is not False for name in _FLAGS}
         listing = Listing(str(body.get("symbol", "")), **flags)
         self.state.listings[listing.symbol] = listing
         return {"symbol": listing.symbol}
 
     def _cash(self, body: Json) -> Json:
         amount = _amount(body, "amount", signed=True)
+        self._note("CSD" if amount > 0 else "CSW", amount)
+        return {"cash": str(self.state.cash)}
+
+    def _activity(self, body: Json) -> Json:
+        """Book an activity by its word: money, and units of a symbol that come in or go out."""
+        told: Json = {}
+        if body.get("symbol"):
+            told["symbol"] = str(body["symbol"])
+        if body.get("qty") is not None:
+            change, price = _amount(body, "qty", signed=True), body.get("price")
+            told["qty"] = str(change)
+            held = self.state.positions.setdefault(str(body.get("symbol")), Position())
+            cost = held.quantity * held.average
+            if price is not None:
+                cost += change * _amount(body, "price")
+                told["price"] = str(price)
+            held.quantity += change
+            held.average = cost / held.quantity if held.quantity else ZERO
+            if not held.quantity:
+                del self.state.positions[told["symbol"]]
+        return {"id": self._note(str(body.get("kind")), _amount(body, "amount", signed=True), **told)}
+
+    def _note(self, kind: str, amount: Decimal, **told: str) -> str:
+        """Move the cash and keep the activity; return its id."""
         state = self.state
         state.cash += amount
         day = state.now.date().isoformat()
-        kind = "CSD" if amount > 0 else "CSW"
-        state.activities.append(
-            {
-                "activity_type": kind,
-                "id": f"{day.replace('-', '')}000000000::{state.new_id()}",
-                "account_id": asset_id(state.key),
-            }
-            | {"date": day, "net_amount": str(amount), "description": "", "status": "executed"}
-        )
-        return {"cash": str(state.cash)}
+        name = f"{day.replace('-', '')}000000000::{state.new_id()}"
+        head = {"activity_type": kind, "id": name, "account_id": asset_id(state.key), "date": day}
+        state.activities.append(head | {"net_amount": str(amount), "description": "", "status": "executed"} | told)
+        return name
+
+    def _account(self, body: Json) -> Json:
+        self.state.blocked = body.get("blocked") is True
+        return {"blocked": self.state.blocked}
 
     def _skew(self, body: Json) -> Json:
         self.state.skew_s = float(_amount(body, "seconds", signed=True))
