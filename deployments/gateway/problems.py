@@ -35,6 +35,7 @@ _BY_STATUS: Final = {
 }
 _CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 _MOST_FAULTS: Final = 20
+_LONGEST_NAME: Final = 32
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +170,8 @@ async def _not_valid(request: Request, error: Exception) -> Response:
 
 
 def _where(path: Sequence[Any]) -> str:
-    return ".".join(map(str, path))
+    """Say where a fault is; what is too long for the name of a field may be a secret that was put in its place."""
+    return ".".join(part if len(part) <= _LONGEST_NAME else "(a long name)" for part in map(str, path))
 
 
 async def _not_there(request: Request, error: Exception) -> Response:

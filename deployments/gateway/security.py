@@ -29,6 +29,10 @@ PUBLIC: Final = frozenset(
 """Routes that need no scope: they tell nothing of accounts, or ask for a credential themselves."""
 
 
+ASKS_ITSELF: Final = frozenset({"/stream", "/stream/v1", "/mcp", "/mcp/", "/openapi.json"})
+"""Routes beside FastAPI's: they ask for a credential themselves, but for the document, which tells of routes alone."""
+
+
 class OpenRouteError(GatewayError):
     """A route that would be open to everybody."""
 
@@ -95,22 +99,28 @@ def account_with(scope: Scope) -> Callable[[HTTPConnection], Awaitable[str]]:
 
 ReadAccount: TypeAlias = Annotated[str, Depends(account_with(Scope.TRADING_READ))]
 WriteAccount: TypeAlias = Annotated[str, Depends(account_with(Scope.TRADING_WRITE))]
+KillAccount: TypeAlias = Annotated[str, Depends(account_with(Scope.KILL))]
 
 
 def check_closed(routes: Iterable[BaseRoute]) -> None:
-    """Raise `OpenRouteError` where a route of HTTP asks for no scope and is not public."""
-    found = [r.path for r in _each(routes) if r.path not in PUBLIC and not any(map(_scopes, _calls(r.dependant)))]
-    if found:
-        raise OpenRouteError(f"{found[0]} needs no scope. Give it needs(...), or name it in security.PUBLIC.")
+    """Raise `OpenRouteError` where a route asks for no scope and is neither public nor one that asks by itself.
+
+    What is no route of FastAPI's, as a WebSocket or another application, shows no scopes: it has to be named.
+    """
+    for route in _each(routes):
+        path = getattr(route, "path", type(route).__name__)
+        asks = isinstance(route, APIRoute) and any(map(_scopes, _calls(route.dependant)))
+        if not asks and path not in (PUBLIC if isinstance(route, APIRoute) else ASKS_ITSELF):
+            raise OpenRouteError(f"{path} needs no scope. Give it needs(...), or name it beside PUBLIC.")
 
 
-def _each(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
+def _each(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
     """Every route, those of included routers too."""
     for route in routes:
         inner = getattr(route, "original_router", None)
         if inner is not None:
             yield from _each(inner.routes)
-        elif isinstance(route, APIRoute):
+        else:
             yield route
 
 

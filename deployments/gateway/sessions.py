@@ -4,7 +4,7 @@ Tokens are answered once and never cached; a password is checked in a thread, si
 """
 
 import asyncio
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Form, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,8 +40,8 @@ class Doorkeeper(Protocol):
         """Take a refresh token for new tokens."""
         ...
 
-    def revoke(self, token: str) -> None:
-        """End the session of a token."""
+    def revoke(self, token: str) -> str | None:
+        """End the session of a token and give its user; None where it is none of ours."""
         ...
 
 
@@ -53,7 +53,7 @@ class Counts(Protocol):
         ...
 
 
-class Asked(BaseModel):
+class TokenRequest(BaseModel):
     """A form that asks for tokens."""
 
     model_config = ConfigDict(extra="forbid")
@@ -65,7 +65,7 @@ class Asked(BaseModel):
     scope: Annotated[str, Field(max_length=1024)] = ""
 
 
-class Given(BaseModel):
+class GivenToken(BaseModel):
     """A form that gives a token back."""
 
     model_config = ConfigDict(extra="forbid")
@@ -74,31 +74,28 @@ class Given(BaseModel):
     token_type_hint: Annotated[str, Field(max_length=32)] = ""
 
 
-_EXAMPLE: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Tokens",
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "example": {
-                    "access_token": "eyJ...", "refresh_token": "ntr_...", "token_type": "bearer", "expires_in": 900,
-                    "scope": "trading:read trading:write",
-                },
-            }
-        },
-    }
-}  # fmt: skip
+class TokenAnswer(BaseModel):
+    """Tokens, shown this once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"]
+    expires_in: int = Field(description="Seconds for which the access token holds.")
+    scope: str = Field(description="Scopes, one after the other.")
 
 
 def router(doorkeeper: Doorkeeper, counts: Counts) -> APIRouter:
     """Routes under /api/v1/auth."""
     routes = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
-    @routes.post("/token", summary="Log in, or go on", responses=_EXAMPLE, openapi_extra={"security": []})
-    async def token(form: Annotated[Asked, Form()], request: Request) -> Response:
+    @routes.post("/token", summary="Log in, or go on", response_model=TokenAnswer, openapi_extra={"security": []})
+    async def token(form: Annotated[TokenRequest, Form()], request: Request) -> Response:
         """Give tokens for a password, or for a refresh token, which holds no longer after that."""
         address = request.state.address
-        counts.login(address)
+        # A thread, since counting may ask Redis.
+        await asyncio.to_thread(counts.login, address)
         if form.grant_type == "refresh_token":
             if not form.refresh_token:
                 raise GrantError("The grant refresh_token needs a refresh_token. Send it.")
@@ -108,6 +105,7 @@ def router(doorkeeper: Doorkeeper, counts: Counts) -> APIRouter:
                 raise GrantError("The grant password needs username and password. Send both.")
             scopes = _scopes(form.scope)
             found = await asyncio.to_thread(doorkeeper.login, form.username, form.password, address, scopes)
+        request.state.acted = found.user
         body = {
             "access_token": found.access,
             "refresh_token": found.refresh,
@@ -117,10 +115,10 @@ def router(doorkeeper: Doorkeeper, counts: Counts) -> APIRouter:
         }
         return JSONResponse(body)
 
-    @routes.post("/revoke", summary="Log out", status_code=200, openapi_extra={"security": []})
-    async def revoke(form: Annotated[Given, Form()]) -> Response:
+    @routes.post("/revoke", summary="Log out", openapi_extra={"security": []}, response_class=Response)
+    async def revoke(form: Annotated[GivenToken, Form()], request: Request) -> Response:
         """End the session of a token; one that is none of ours is none already."""
-        await asyncio.to_thread(doorkeeper.revoke, form.token)
+        request.state.acted = await asyncio.to_thread(doorkeeper.revoke, form.token)
         return Response()
 
     return routes

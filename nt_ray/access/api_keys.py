@@ -120,12 +120,21 @@ class ApiKeys:
 
     def use(self, key: ApiKey) -> None:
         """Note that a key was used, now and then; raise where it holds no longer."""
-        self._check_time(key)
-        now = self._clock()
-        # Rarely, since each change makes every server ask anew for what it remembers.
-        if key.last_used is None or now - key.last_used >= _TOUCH_EVERY:
+        self.check_time(key)
+        if self.is_use_due(key):
             with self._store.writing() as sql:
-                sql.execute("UPDATE keys SET last_used = ? WHERE id = ?", (millis(now), key.id))
+                sql.execute("UPDATE keys SET last_used = ? WHERE id = ?", (millis(self._clock()), key.id))
+
+    def is_use_due(self, key: ApiKey) -> bool:
+        """Whether a use is to be noted: rarely, since each change makes every server ask anew for what it remembers."""
+        return key.last_used is None or self._clock() - key.last_used >= _TOUCH_EVERY
+
+    def check_time(self, key: ApiKey) -> None:
+        """Raise where a key was revoked or its time is over."""
+        if key.revoked is not None:
+            raise KeyRevokedError(key.id)
+        if key.expires is not None and self._clock() >= key.expires:
+            raise KeyExpiredError(key.id)
 
     def get(self, id_: str) -> ApiKey:
         """Find a key; `UnknownKeyError` where there is none."""
@@ -150,7 +159,7 @@ class ApiKeys:
         now = self._clock()
         with self._store.writing() as sql:
             old = self.get(id_)
-            self._check_time(old)
+            self.check_time(old)
             if old.replaced_by is not None:
                 raise AccessInputError(f"The key {id_} was rotated to {old.replaced_by}. Rotate that one.")
             expires = None if old.expires is None else now + (old.expires - old.created)
@@ -180,12 +189,6 @@ class ApiKeys:
         with self._store.writing() as sql:
             sql.execute("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, *times))
         return NewKey(self.get(id_), secret)
-
-    def _check_time(self, key: ApiKey) -> None:
-        if key.revoked is not None:
-            raise KeyRevokedError(key.id)
-        if key.expires is not None and self._clock() >= key.expires:
-            raise KeyExpiredError(key.id)
 
     def _digest(self, id_: str, secret: str) -> bytes:
         return hmac.digest(self._pepper, f"key {id_} {secret}".encode("utf-8", "surrogatepass"), "sha256")

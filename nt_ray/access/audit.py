@@ -13,7 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +29,7 @@ from nt_ray.storage.whole_file import flush_folder
 ACTIVE: Final = "audit.jsonl"
 """File that is written; older ones bear the number of their last entry."""
 _LOCK: Final = "audit.lock"
+_PROBE: Final = "audit.probe"
 _LARGEST_DETAILS: Final = 16_384
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -71,6 +72,22 @@ class AuditLog:
             what["details"] = _bounded(masked(details))
         with self._lock, self._turn():
             return self._write(masked_text(action), masked_text(who), what)
+
+    def check(self) -> None:
+        """Raise `AuditError` where no entry could be written now; the log itself stays as it is.
+
+        What a large entry takes is written beside the log and removed again, since a full disk shows at nothing less.
+        """
+        with _opened(self.folder / ACTIVE):
+            pass
+        probe = self.folder / _PROBE
+        try:
+            with _opened(probe) as file:
+                written = os.write(file.fileno(), bytes(_LARGEST_DETAILS))
+        finally:
+            probe.unlink(missing_ok=True)
+        if written != _LARGEST_DETAILS:
+            raise AuditError(f"The audit log in {self.folder} cannot be written. Free the disk.")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -147,26 +164,33 @@ def older_files(folder: Path) -> list[Path]:
 @contextmanager
 def snapshot(folder: Path) -> Iterator[list[tuple[Path, BinaryIO, int]]]:
     """Open all files as they are at one moment: path, file and size. Writers go on meanwhile; nothing is written."""
-    lock = folder / _LOCK
     files: list[tuple[Path, BinaryIO, int]] = []
     try:
-        with lock.open("rb") if lock.is_file() else _no_lock() as held:
-            if held is not None:
-                fcntl.flock(held, fcntl.LOCK_SH)
-            for path in [*older_files(folder), *(p for p in (folder / ACTIVE,) if p.is_file())]:
-                opened = path.open("rb")
-                files.append((path, opened, os.fstat(opened.fileno()).st_size))
+        while not _open_all(folder, files):
+            _close(files)
         yield files
     except OSError as error:
         raise AuditError(f"The audit log in {folder} cannot be read: {error.strerror}. Check its folder.") from error
     finally:
-        for _, file, _ in files:
-            file.close()
+        _close(files)
 
 
-@contextmanager
-def _no_lock() -> Iterator[None]:
-    yield None
+def _open_all(folder: Path, files: list[tuple[Path, BinaryIO, int]]) -> bool:
+    """Open all files at one moment; False where a first writer has come meanwhile, who knows nothing of that."""
+    lock = folder / _LOCK
+    is_locked = lock.is_file()
+    with lock.open("rb") if is_locked else nullcontext() as held:
+        if held is not None:
+            fcntl.flock(held, fcntl.LOCK_SH)
+        for path in [*older_files(folder), *(p for p in (folder / ACTIVE,) if p.is_file())]:
+            opened = path.open("rb")
+            files.append((path, opened, os.fstat(opened.fileno()).st_size))
+    return is_locked or not lock.is_file()
+
+
+def _close(files: list[tuple[Path, BinaryIO, int]]) -> None:
+    while files:
+        files.pop()[1].close()
 
 
 @contextmanager

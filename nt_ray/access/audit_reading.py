@@ -76,6 +76,28 @@ def last_entries(folder: Path, count: int, chosen: Callable[[Entry], bool] = lam
     return list(found)
 
 
+def entries_before(folder: Path, number: int | None = None) -> Iterator[Entry]:
+    """Walk from the end, or from an entry's number, to the beginning; `AuditError` where a line on the way is none.
+
+    Files that end behind the number are not read. A folder that is not there has no entries.
+    """
+    if not folder.is_dir():
+        return
+    with snapshot(folder) as files:
+        for place in reversed(range(len(files))):
+            if number is not None and place and _last_of(files[place - 1][0]) >= number - 1:
+                continue
+            for line in _backwards(*files[place][1:]):
+                entry = parse(line)
+                if number is None or entry.seq < number:
+                    yield entry
+
+
+def _last_of(path: Path) -> int:
+    """Number of the last entry of a full file, which bears it."""
+    return int(path.stem.rpartition("-")[2])
+
+
 def _whole(folder: Path) -> AbstractContextManager[list[tuple[Path, BinaryIO, int]]]:
     if not folder.is_dir():
         raise MissingError(f"{folder} does not exist. Give the folder of an audit log.")

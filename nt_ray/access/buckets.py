@@ -58,6 +58,10 @@ class Buckets(Protocol):
         """Take tokens out of the bucket of a key, or none where there are too few; more than it holds empty it."""
         ...
 
+    def check(self) -> None:
+        """Raise where nothing can be counted now."""
+        ...
+
 
 class LocalBuckets:
     """Buckets in this process; safe to share between threads. `clock` gives seconds and never runs backwards."""
@@ -79,6 +83,9 @@ class LocalBuckets:
             if found.allowed:
                 self._full_at[key] = now + found.full_after_s
             return found
+
+    def check(self) -> None:
+        """Nothing keeps this process from counting."""
 
     def __len__(self) -> int:
         return len(self._full_at)

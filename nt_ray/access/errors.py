@@ -84,7 +84,7 @@ class RefusedForNowError(NeuralTraderError):
     """Something that may be tried again later."""
 
     code: ClassVar[str] = "rate_limited"
-    status: ClassVar[int] = 429
+    status: int = 429
 
     def __init__(self, what: str, retry_after_s: float) -> None:
         super().__init__(f"{what} Try again in {max(retry_after_s, 0.001):.3g} s.")

@@ -3,8 +3,9 @@
 Takes a bearer token or key, an `X-API-Key`, or the pair of headers of Alpaca's clients; two of them at once are
 refused. Who he is and what he may do come from the store at each request, so that every change, by whichever process,
 holds at the next one; answers are remembered only while nobody has changed the store. False credentials count against
-the address, failed logins also against the name. A login blocks its thread while the password is checked. Knows no HTTP
-beyond headers.
+the address, failed logins also against the name. A blocked address gets no further guess: no password is checked for
+it, and what is false is refused unsaid. Keys and tokens that hold open all the same, so that nobody shuts out those who
+share his address. A login blocks its thread while the password is checked. Knows no HTTP beyond headers.
 """
 
 import secrets
@@ -16,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from nt_ray.access.abuse import blocked_addresses, locked_names, origin
+from nt_ray.access.abuse import LockedNames, blocked_addresses, origin
 from nt_ray.access.api_keys import ApiKey, ApiKeys, split
 from nt_ray.access.columns import common
 from nt_ray.access.errors import (
@@ -68,19 +69,30 @@ class Gatekeeper:
         self._store, self._settings, self._clock = store, settings, clock
         own = server_secrets(settings)
         self._signer = Signer(settings, own.token, clock)
-        self._names = locked_names(store, own.pepper, clock, settings)
+        self._names = LockedNames(store, own.pepper, clock, settings)
         self._addresses = blocked_addresses(store, own.pepper, clock, settings)
         self.users = Users(store, Passwords(settings.password_memory_mb, settings.password_passes), clock)
         self.keys = ApiKeys(store, self.users, own.pepper, clock)
         self.sessions = Sessions(store, settings, own.pepper, clock)
         self._remembered: dict[bytes, _Known] = {}
-        self._remembered_at: tuple[int, int] | None = None
+        self._remembered_at: int | None = None
         self._lock = threading.Lock()
 
     def authenticate(self, headers: Mapping[str, str], address: str) -> Principal:
         """Tell who a request is from; raises `UnauthenticatedError`, or `RefusedForNowError` for a blocked address."""
         kind, first, second = _shown(headers)
         return self._let_in(kind, first, second, origin(address))
+
+    def recall(self, headers: Mapping[str, str]) -> Principal | None:
+        """Tell who a request is from where that is remembered and nobody has changed the store since; waits for nobody.
+
+        None: ask `authenticate`, which may wait for the disk. Raises as that does where time has ended a credential.
+        """
+        known = self._recall(_digest(*_shown(headers)), self._store.version())
+        if known is None or (known.key is not None and self.keys.is_use_due(known.key)):
+            return None
+        self._check_time(known)
+        return known.principal
 
     def authenticate_pair(self, key_id: str, secret: str, address: str) -> Principal:
         """Tell whose an id and a secret are that came in a message, as in Alpaca's streams."""
@@ -90,12 +102,12 @@ class Gatekeeper:
         """Begin a session with a password; `scopes` ask for less than the role grants."""
         place = origin(address)
         self._addresses.check(place)
-        self._names.attempt(name)
+        self._names.attempt(name, place)
         user = self.users.check_password(name, password)
         if user is None:
             self._addresses.count(place)
             raise CredentialsError
-        self._names.clear(name)
+        self._names.succeeded(name, place)
         for scope in sorted(scopes or ()):
             if scope not in GRANTS[user.role]:
                 raise ForbiddenError(scope)
@@ -103,9 +115,7 @@ class Gatekeeper:
 
     def refresh(self, token: str, address: str) -> Tokens:
         """Take a refresh token for new tokens; it holds no longer, and using it again ends the session."""
-        place = origin(address)
-        self._addresses.check(place)
-        with self._counting(place):
+        with self._counting(origin(address)):
             session = self.sessions.rotate(token)
         user = self.users.get(session.user)
         if not user.active:
@@ -113,16 +123,21 @@ class Gatekeeper:
             raise TokenRevokedError
         return self._tokens(session, user.role)
 
-    def revoke(self, token: str) -> None:
-        """End the session of an access or refresh token; a token that is none of ours is none already (RFC 7009)."""
-        if self.sessions.end_by(token) is not None:
-            return
+    def revoke(self, token: str) -> str | None:
+        """End the session of an access or refresh token and give its user.
+
+        None: the token is none of ours, and so none already (RFC 7009).
+        """
+        user = self.sessions.end_by(token)
+        if user is not None:
+            return user
         try:
             claims = self._signer.read(token, at_any_time=True)
         except TokenError:
-            return
+            return None
         self.sessions.revoke_token(claims.id)
         self.sessions.end(claims.session)
+        return claims.user
 
     def unlock(self, name: str) -> None:
         """Forget the failed logins of a name."""
@@ -136,24 +151,32 @@ class Gatekeeper:
             self.users.add(FIRST_ADMIN, Role.ADMIN)
             return self.keys.add(FIRST_ADMIN, label="first start").text
 
+    def check(self) -> None:
+        """Raise where identities cannot be read and written now."""
+        self._store.check()
+
     def close(self) -> None:
         """Close the store."""
         self._store.close()
 
     def _let_in(self, kind: str, first: str, second: str, place: str) -> Principal:
-        credential = sha256(repr((kind, first, second)).encode()).digest()
+        credential = _digest(kind, first, second)
         version = self._store.version()
         known = self._recall(credential, version)
         if known is None:
-            # An address that is blocked by now has changed the store, so nothing is remembered.
-            self._addresses.check(place)
             known = self._examine(kind, first, second, place)
             self._remember(credential, known, version)
-        elif known.claims is not None:
-            self._signer.check_time(known.claims)
-        elif known.key is not None:
-            self.keys.use(known.key)
+        else:
+            self._check_time(known)
+            if known.key is not None:
+                self.keys.use(known.key)
         return known.principal
+
+    def _check_time(self, known: _Known) -> None:
+        if known.claims is not None:
+            self._signer.check_time(known.claims)
+        if known.key is not None:
+            self.keys.check_time(known.key)
 
     def _examine(self, kind: str, first: str, second: str, place: str) -> _Known:
         with self._counting(place):
@@ -167,6 +190,8 @@ class Gatekeeper:
         except (TokenExpiredError, TokenRevokedError):
             raise
         except (CredentialsError, TokenError):
+            # Nothing is said of a guess from a blocked address, and it does not lengthen the block.
+            self._addresses.check(place)
             self._addresses.count(place)
             raise
 
@@ -195,14 +220,14 @@ class Gatekeeper:
         )
         return _Known(principal, key, None)
 
-    def _recall(self, credential: bytes, version: tuple[int, int]) -> _Known | None:
+    def _recall(self, credential: bytes, version: int) -> _Known | None:
         with self._lock:
             if self._remembered_at != version:
                 self._remembered.clear()
                 self._remembered_at = version
             return self._remembered.get(credential)
 
-    def _remember(self, credential: bytes, known: _Known, version: tuple[int, int]) -> None:
+    def _remember(self, credential: bytes, known: _Known, version: int) -> None:
         with self._lock:
             # Only what was looked up in the state that is remembered; a key's first use has just changed it.
             if self._remembered_at == version:
@@ -253,6 +278,10 @@ def _shown(headers: Mapping[str, str]) -> tuple[str, str, str]:
     if len(found) > 1:
         raise CredentialsError(_SEVERAL)
     return found[0]
+
+
+def _digest(kind: str, first: str, second: str) -> bytes:
+    return sha256(repr((kind, first, second)).encode()).digest()
 
 
 def _bearer(value: str) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ The gateway asks before it does anything for a request. Knows nothing of what th
 """
 
 import time
+from functools import lru_cache
 from typing import Final
 
 from nt_ray.access.abuse import origin
@@ -36,18 +37,31 @@ class Limits:
         key = f"user:{principal.id}" if own is None else f"key:{principal.credential}"
         return self._take(key, self._settings.per_minute if own is None else own, cost)
 
+    def check(self) -> None:
+        """Raise where requests cannot be counted now."""
+        self._buckets.check()
+
     def _take(self, key: str, per_minute: int, cost: int = 1) -> Verdict:
-        burst = max(1, int(per_minute * self._settings.burst_s / _MINUTE_S))
-        verdict = self._buckets.take(key, Rate(per_minute, burst), cost)
+        verdict = self._buckets.take(key, _rate(per_minute, self._settings.burst_s), cost)
         if not verdict.allowed:
             raise TooManyRequestsError(verdict.retry_after_s)
         return verdict
 
 
+@lru_cache(maxsize=256)
+def _rate(per_minute: int, burst_s: float) -> Rate:
+    return Rate(per_minute, max(1, int(per_minute * burst_s / _MINUTE_S)))
+
+
 def open_limits(settings: Access) -> Limits:
     """Limits counted on Redis where the settings name one, else in this process."""
+    return Limits(settings, open_buckets(settings))
+
+
+def open_buckets(settings: Access) -> Buckets:
+    """Buckets on Redis where the settings name one, else in this process."""
     if settings.redis is None:
-        return Limits(settings, LocalBuckets(time.monotonic))
+        return LocalBuckets(time.monotonic)
     from nt_ray.access.redis_buckets import RedisBuckets, connect
 
-    return Limits(settings, RedisBuckets(connect(settings.redis.get_secret_value())))
+    return RedisBuckets(connect(settings.redis.get_secret_value()))

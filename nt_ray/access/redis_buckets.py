@@ -45,6 +45,7 @@ class RedisBuckets:
     """Buckets of all processes that use one Redis."""
 
     def __init__(self, client: Redis) -> None:
+        self._client = client
         self._take = client.register_script(_TAKE)
 
     def take(self, key: str, rate: Rate, cost: int = 1) -> Verdict:
@@ -56,6 +57,13 @@ class RedisBuckets:
             raise BucketsUnavailableError from error
         allowed, full_after = answer
         return verdict(float(full_after) / 1e6, rate, cost, allowed=bool(allowed))
+
+    def check(self) -> None:
+        """Raise `BucketsUnavailableError` where Redis does not answer."""
+        try:
+            self._client.ping()
+        except (RedisError, OSError) as error:
+            raise BucketsUnavailableError from error
 
 
 def connect(url: str) -> Redis:

@@ -1,7 +1,8 @@
-"""Roles and scopes: the one table that says who may do what. What it does not grant is denied.
+"""Roles, scopes and owned resources: the tables that say who may do what. What they do not grant is denied.
 
 A principal is somebody who has shown who he is. What he may do is what his role grants, no more than the scopes of the
-key or token that he came with, and only in the accounts that are his.
+key or token that he came with, and only in the accounts that are his. What belongs to somebody is there for him alone,
+and for roles that reach what is others'.
 """
 
 from collections.abc import Mapping
@@ -65,6 +66,20 @@ GRANTS: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
 )
 
 
+class Owned(StrEnum):
+    """A kind of resource that belongs to whoever made it; a scope is needed for it all the same."""
+
+    JOBS = "jobs"
+    RUNS = "runs"
+    """Of jobs; what no job made belongs to nobody, and is there for every reader."""
+
+
+OF_OTHERS: Final[Mapping[Role, frozenset[Owned]]] = MappingProxyType(
+    {Role.READ_ONLY: frozenset(), Role.USER: frozenset(), Role.SERVICE: frozenset(), Role.ADMIN: frozenset(Owned)}
+)
+"""What a role reaches though it is somebody else's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """Somebody who has shown who he is."""
@@ -92,21 +107,40 @@ class Principal:
         if not self.may(scope, account):
             raise ForbiddenError(scope, account)
 
+    def reaches(self, what: Owned, *owners: str) -> bool:
+        """Tell whether a resource of these owners is there for him."""
+        return self.id in owners or what in OF_OTHERS[self.role]
+
+    def only(self, what: Owned) -> str | None:
+        """Name the owner whose resources alone are there for him; None: everybody's."""
+        return None if what in OF_OTHERS[self.role] else self.id
+
+    @property
+    def rights(self) -> tuple[str, Role, frozenset[Scope] | None, frozenset[str] | None]:
+        """What decides what he may see and do; two looks at one credential differ where it has changed."""
+        return self.id, self.role, self.scopes, self.accounts
+
+    def require_everywhere(self, scope: Scope) -> None:
+        """Raise `ForbiddenError` where he may not in every account: for what tells of all of them together."""
+        self.require(scope)
+        if self.accounts is not None:
+            raise ForbiddenError(scope, everywhere=True)
+
 
 class UnauthenticatedError(NeuralTraderError):
     """Nobody, or somebody whose credential does not hold."""
 
     code: ClassVar[str] = "unauthenticated"
-    status: ClassVar[int] = 401
+    status: int = 401
 
 
 class ForbiddenError(NeuralTraderError):
     """Somebody who may not do this."""
 
     code: ClassVar[str] = "forbidden"
-    status: ClassVar[int] = 403
+    status: int = 403
 
-    def __init__(self, scope: Scope, account: str | None = None) -> None:
-        where = f" in account {account}" if account is not None else ""
+    def __init__(self, scope: Scope, account: str | None = None, *, everywhere: bool = False) -> None:
+        where = " in all accounts" if everywhere else f" in account {account}" if account is not None else ""
         super().__init__(f"This needs {scope.value}{where}, which your role or key does not grant. Ask an admin.")
         self.scope = scope

@@ -56,13 +56,14 @@ def _kept(path: Path, made: str) -> str:
     private_folder(path.parent)
     try:
         if not path.exists():
-            _write_once(path, made)
+            write_once(path, made)
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise StorageError(f"The secret in {path} cannot be read: {error}. Restore it, or set it.") from error
 
 
-def _write_once(path: Path, text: str) -> None:
+def write_once(path: Path, text: str) -> None:
+    """Write a file that its owner alone may read; one that is there already stays as it is."""
     # Written beside its place, then linked into it: whoever comes second links in vain and reads the first one's.
     draft = path.with_name(f".{uuid.uuid4().hex}.part")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

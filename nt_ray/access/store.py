@@ -60,15 +60,25 @@ class AccessStore:
         self._connection = open_database(path, KIND)
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._lock = threading.RLock()
-        self._own_changes = 0
+        # A connection of its own sees the changes of all others, and waits for none that is being written.
+        self._watching = open_database(path, KIND)
+        self._watching_lock = threading.Lock()
 
-    def version(self) -> tuple[int, int]:
-        """Something that differs once anybody has changed the file: what was read before may then be out of date."""
-        with self._lock:
+    def version(self) -> int:
+        """Something that differs once anybody has changed the file: what was read before may then be out of date.
+
+        It waits for nobody who writes.
+        """
+        with self._watching_lock:
             try:
-                return self._own_changes, int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+                return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
             except sqlite3.Error as error:
                 raise self._unreadable(error) from error
+
+    def check(self) -> None:
+        """Raise `StorageError` where the file cannot be read and written now; nothing of it changes."""
+        with self.writing() as connection:
+            connection.execute("SELECT count(*) FROM users").fetchone()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -88,14 +98,14 @@ class AccessStore:
                 return
             try:
                 with transaction(self._connection):
-                    self._own_changes += 1
                     yield self._connection
             except sqlite3.Error as error:
                 raise StorageError(f"{self.path} cannot be written: {error}. Free the file or the disk.") from error
 
     def close(self) -> None:
         """Close the file; nothing is pending."""
-        with self._lock:
+        with self._lock, self._watching_lock:
+            self._watching.close()
             self._connection.close()
 
     def _unreadable(self, error: sqlite3.Error) -> StorageError:

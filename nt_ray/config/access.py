@@ -34,10 +34,14 @@ class Access(Section):
     password_memory_mb: Whole = Field(64, ge=1, le=4096, description="Memory that checking a password takes, in MB.")
     password_passes: Whole = Field(3, ge=1, le=100, description="Passes over that memory.")
     lockout_after: Whole = Field(
-        5, ge=1, le=1000, description="Failed logins after which a name is locked, ever longer."
+        5,
+        ge=1,
+        le=1000,
+        description="Failed logins after which a name is locked for an address, ever longer; ten times as many from "
+        "everywhere lock it for all.",
     )
     block_after: Whole = Field(
-        20, ge=1, le=100_000, description="False credentials after which an address is blocked, ever longer."
+        20, ge=1, le=100_000, description="False credentials after which an address may guess no more, ever longer."
     )
     backoff_s: Number = Field(
         30.0, gt=0, le=86400, description="Seconds of the first lock or block; each further failure doubles them."

@@ -1,5 +1,6 @@
 """Section `[gateway]`: where the gateway listens, how many replicas answer, and what it puts up with."""
 
+from ipaddress import ip_address
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -23,6 +24,12 @@ class Gateway(Section):
     )
     accounts: Names = Field((), description="Venues of [brokers] whose accounts start with the gateway.")
     symbols: Names = Field((), description="Symbols that those accounts trade, beside those they hold.")
+    sockets_per_user: Whole = Field(
+        100, ge=1, le=100_000, description="Streams that a user has open at once, of whichever kind, in each replica."
+    )
+    sockets_per_address: Whole = Field(
+        500, ge=1, le=100_000, description="Connections to streams from one address at once, in each replica."
+    )
     largest_body_kb: Whole = Field(1024, ge=1, le=1_048_576, description="Largest body of a request, in KiB.")
     request_s: Number = Field(
         75.0, gt=0, le=3600, description="Seconds within which a request has to be read and its answer begin."
@@ -31,8 +38,8 @@ class Gateway(Section):
     origins: Origins = Field((), description="Origins of web pages that may call the gateway (CORS).")
     throughput: bool = Field(
         False,
-        description="Serve through HAProxy, several times as fast; it opens ports 8404 and 9101 on every interface, "
-        "which a firewall has to close.",
+        description="Serve through HAProxy, several times as fast, on a loopback address alone; its own ports 8404 and "
+        "9101 are open on every interface, so a firewall has to close them.",
     )
     hops: Whole = Field(
         0,
@@ -50,3 +57,20 @@ class Gateway(Section):
                     f"gateway.origins holds {origin!r}, which is no origin. Give scheme and host, without a path."
                 )
         return self
+
+    @model_validator(mode="after")
+    def _knows_its_callers(self) -> "Gateway":
+        # HAProxy does not say whom a request came from: all the world would count, and be trusted, as this machine.
+        if self.throughput and not _is_loopback(self.host):
+            raise ValueError(
+                f"gateway.throughput cannot serve {self.host!r}, since HAProxy hides who calls. Listen on 127.0.0.1 "
+                "with a proxy in front and gateway.hops = 1, or unset gateway.throughput."
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

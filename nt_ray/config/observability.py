@@ -24,7 +24,14 @@ class Observability(Section):
     log_format: Literal["json", "text"] = Field("json", description="How lines of the log are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_requests: Literal["all", "failed", "none"] = Field(
-        "failed", description="Requests that have a line in the log; failed are those answered 400 and above."
+        "failed",
+        description="Requests and WebSockets with a line in the log; failed: answered 400 and above, or broken off.",
+    )
+    slow_s: Number = Field(
+        1.0,
+        gt=0,
+        le=3600,
+        description="Seconds until an answer begins after which a request has a line, at level warning.",
     )
     log_tail: Whole = Field(500, ge=0, le=100_000, description="Newest lines that the dashboard can show.")
     otlp: Collector = Field(

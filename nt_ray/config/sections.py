@@ -19,6 +19,7 @@ from nt_ray.config.values import (
     Names,
     Number,
     Parameters,
+    Penalties,
     Secret,
     SomeNames,
     Text,
@@ -194,8 +195,10 @@ class Risk(Section):
         le=1,
         description="Loss from the highest equity at which trading stops until a person resets it.",
     )
-    duplicate_window_s: Number = Field(
-        0.0, ge=0, le=86400, description="Seconds within which an equal order is refused; 0 allows it."
+    duplicate_window_s: Annotated[Number | None, Field(ge=0, le=86400), Blank] = Field(
+        None,
+        description="Seconds within which an equal order of a strategy is refused, 0 allows it; unset takes 1 in a "
+        "live account and 0 in a replay.",
     )
     daily_loss_by_hand: bool = Field(
         False, description="Whether a daily loss stops trading until a person resets it, instead of until the next day."
@@ -206,11 +209,19 @@ class Risk(Section):
     max_volume_share: Annotated[Number | None, Field(gt=0, le=100), Blank] = Field(
         None, description="Largest order as a share of the symbol's average daily volume; unset allows any."
     )
-    price_collar: Number = Field(
-        0.5, gt=0, le=100, description="How far a limit or stop price may lie from the reference, as a share of it."
+    price_collar: Annotated[Number | None, Field(gt=0, le=100), Blank] = Field(
+        None,
+        description="How far a limit or stop price may lie from the reference, as a share of it; unset takes 0.2 in a "
+        "live account and 0.5 in a replay.",
     )
     max_reference_age_s: Annotated[Number | None, Field(ge=0, le=86400), Blank] = Field(
-        None, description="Seconds after which a price is too old to open a position on; unset for any age."
+        None,
+        description="Seconds after which a price is too old to open a position on, so that only reductions pass; unset "
+        "takes 60 in a live account and any age in a replay.",
+    )
+    reference_hours: Literal["session", "always"] = Field(
+        "session",
+        description="Which seconds make a price older: those of New York's sessions, for shares and funds, or all.",
     )
     max_messages: Whole = Field(
         1000,
@@ -228,6 +239,8 @@ class Risk(Section):
     )
     execution_window_s: Number = Field(60.0, ge=0, le=86400, description="Seconds over which executions are counted.")
     self_trade: bool = Field(True, description="Whether an order that would meet one of the same account is refused.")
+    shorting: bool = Field(True, description="Whether positions may be sold short.")
+    fractions: bool = Field(True, description="Whether positions may be opened by fractions or amounts of money.")
     max_heat: Annotated[Number | None, Field(gt=0, le=100), Blank] = Field(
         None,
         description="Largest loss were every position stopped out, unprotected ones counting whole; unset allows any.",
@@ -316,6 +329,11 @@ class Inference(Section):
     most_replicas: Whole = Field(0, ge=0, description="Most replicas, as the load asks for them; 0 keeps the fewest.")
     target_requests: Number = Field(8.0, gt=0, description="Requests at once that a replica is meant to have.")
     queue: Whole = Field(1024, ge=1, description="Requests that may wait for a replica; more are refused with 503.")
+    throughput: bool = Field(
+        False,
+        description="Serve through HAProxy, which costs a fraction; its own ports 8404 and 9101 are open on every "
+        "interface, so a firewall has to close them.",
+    )
 
     @model_validator(mode="after")
     def _replicas_in_order(self) -> "Inference":
@@ -330,6 +348,12 @@ class Training(Section):
     target: Literal["close", "log_close", "returns"] = Field(
         "close", description="What is forecast: closes, their logarithms, or changes of these."
     )
+    past: Names = Field((), description="Inputs known up to their own bar: volume or other fields of the bars.")
+    future: Names = Field(
+        (),
+        description="Inputs known in advance: minute, hour, weekday, day, day_of_year, month, quarter, or further "
+        "fields of the bars.",
+    )
     lookback: Whole = Field(96, ge=1, description="Bars a window looks back.")
     horizon: Whole = Field(24, ge=1, description="Bars a window forecasts.")
     head: Literal["mse", "mae", "huber", "quantile", "student_t"] = Field(
@@ -337,6 +361,14 @@ class Training(Section):
     )
     scaling: Literal["none", "standard", "robust", "last", "fold"] = Field(
         "standard", description="Scale of the target: none, of each window's past, or of the training bars (fold)."
+    )
+    solver: Literal["steps", "ridge"] = Field(
+        "steps",
+        description="Steps along the gradient, or the weights of rlinear in closed form (ridge), which takes the head "
+        "mse whatever head says.",
+    )
+    penalties: Penalties = Field(
+        (0.1, 0.3, 1.0, 3.0), description="Penalties of ridge, of which the one that validates best is kept."
     )
     batch: Whole = Field(64, ge=1, description="Windows of one step, over all workers together.")
     steps: Whole = Field(800, ge=1, description="Steps of training.")
@@ -365,11 +397,17 @@ class Training(Section):
         le=100_000,
         description="Parts that the series are cut into, each held by one worker alone; 0 gives every worker all.",
     )
-    gpu: bool = Field(False, description="Train on GPUs, one for each worker.")
+    gpu: bool = Field(
+        False,
+        description="Train on GPUs, one a worker or trial; in evaluations, searches and forecasts of strategies too.",
+    )
     threads: Whole = Field(
         1, ge=1, le=256, description="Threads of a training in this process; more than 1 pays for wide networks alone."
     )
-    checkpoint_s: Number = Field(30.0, ge=0, description="Seconds between checkpoints; 0 keeps the last state alone.")
+    checkpoint_s: Number = Field(30.0, ge=0, description="Seconds between checkpoints; 0: time makes none.")
+    checkpoint_steps: Whole = Field(
+        0, ge=0, description="Steps between checkpoints, in whole readings of 50; 0: steps make none but the last."
+    )
     failures: Whole = Field(3, ge=0, description="Deaths of workers that a training puts up with.")
 
 
@@ -382,6 +420,8 @@ class Forecasting(Section):
     )
     lookback: Whole = Field(60, ge=1, le=10_000, description="Returns that a forecast looks back on.")
     horizon: Whole = Field(1, ge=1, le=252, description="Bars that a forecast looks ahead; the strategy's own horizon.")
+    past: Names = Field((), description="Inputs known up to their own bar, as in neural.training.past.")
+    future: Names = Field((), description="Inputs known in advance, as in neural.training.future.")
     train_rows: Whole = Field(1260, ge=2, description="Bars before the first fit; until then there is no forecast.")
     refit_every: Whole = Field(252, ge=1, description="Bars from one fit to the next.")
     anchored: bool = Field(True, description="Fit on all bars so far; otherwise on the last train_rows.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 from zoneinfo import available_timezones
 
-from annotated_types import Len
+from annotated_types import Gt, Len
 from pydantic import AfterValidator, AllowInfNan, BeforeValidator, SecretStr, StringConstraints
 
 
@@ -115,6 +115,12 @@ Spans: TypeAlias = Annotated[
 ]
 TimeZone: TypeAlias = Annotated[
     str | None, Blank, AfterValidator(_timezone), Accepts("an IANA time zone such as America/New_York")
+]
+Penalties: TypeAlias = Annotated[
+    tuple[Annotated[float, AllowInfNan(False), Gt(0)], ...],
+    BeforeValidator(_structure),
+    Len(1, 100),
+    Accepts("a list of numbers above 0"),
 ]
 Parameters: TypeAlias = Annotated[
     dict[str, Number],

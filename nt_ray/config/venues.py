@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from nt_ray.config.sections import Section
-from nt_ray.config.values import Amount, Blank, Classes, Number, Secret, SomeNames, Spans, Text
+from nt_ray.config.values import Amount, Blank, Classes, Number, Secret, SomeNames, Spans, Text, Whole
 from nt_ray.errors import ConfigError
 
 VENUE_NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
@@ -34,6 +34,17 @@ class Venue(Section):
     )
     data_url: Annotated[Text | None, Blank] = Field(
         None, description="Host of its market data; unset takes the venue's own."
+    )
+    requests_per_minute: Annotated[Whole | None, Field(ge=4, le=1_000_000), Blank] = Field(
+        None,
+        description="Requests that a real venue's key may make in a minute, a tenth of them kept for cancels and a "
+        "quarter for orders; unset takes what the venue allows, and never more.",
+    )
+    connections: Whole = Field(
+        12,
+        ge=3,
+        le=100,
+        description="Connections to a real venue that a key may hold at once, two of them for cancels.",
     )
     capital_share: Annotated[Amount | None, Field(gt=0, le=1), Blank] = Field(
         None, description="Share of the initial cash; venues without one share what is left equally."
@@ -83,6 +94,22 @@ class Brokers(Section):
         "shares",
         description="Where orders go: shared out by capital, or to the venue of least cost or latency.",
     )
+    look_s: Number = Field(
+        30.0,
+        ge=1,
+        le=3600,
+        description="Seconds between two looks of the broker pool after live accounts, 20 % jitter.",
+    )
+    circuit_failures: Whole = Field(
+        2, ge=1, le=100, description="Failures in a row after which no order is routed to a live account."
+    )
+    circuit_probe_s: Number = Field(
+        5.0, gt=0, le=3600, description="Seconds until a live account that is left out is tried again."
+    )
+    circuit_backoff: Number = Field(
+        2.0, ge=1, le=10, description="By how much that time grows with each attempt that fails."
+    )
+    circuit_longest_s: Number = Field(300.0, gt=0, le=86_400, description="Longest that it grows to.")
 
     @model_validator(mode="before")
     @classmethod

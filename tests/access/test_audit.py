@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nt_ray.access import audit
 from nt_ray.access.audit import ACTIVE, AuditLog, open_audit
 from nt_ray.access.audit_lines import AuditError
 from nt_ray.access.audit_reading import last_entries, verify
@@ -29,9 +30,13 @@ def log(tmp_path: Path, clock: Callable[[], Any]) -> AuditLog:
 
 
 def fill(log: AuditLog, count: int = 12) -> list[bytes]:
+    append(log, count)
+    return lines(log)
+
+
+def append(log: AuditLog, count: int) -> None:
     for number in range(count):
         log.append("orders.submit", "ada", target=f"o.{number}", details={"symbol": "KO", "quantity": number})
-    return lines(log)
 
 
 def files(log: AuditLog) -> list[Path]:
@@ -96,7 +101,7 @@ def test_secrets_are_masked_before_they_are_written(log: AuditLog) -> None:
     assert b"hunter22" not in lines(log)[0]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(), st.text(), st.text(), st.dictionaries(st.text(), st.text() | st.floats() | st.integers()))
 def test_whatever_is_written_is_one_line_that_verifies(
     log: AuditLog, action: str, who: str, target: str, details: dict[str, Any]
@@ -118,7 +123,7 @@ def rewritten(log: AuditLog, changed: list[bytes]) -> None:
         file.write(b"".join(rest))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_letter_anywhere_is_found_at_its_line(tmp_path_factory: Any, clock: Any, data: Any) -> None:
     log = AuditLog(tmp_path_factory.mktemp("audit"), clock, file_bytes=SMALL)
@@ -133,7 +138,7 @@ def test_a_changed_letter_anywhere_is_found_at_its_line(tmp_path_factory: Any, c
     assert fault.seq == number + 1
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10), st.integers(0, 10))
 def test_a_removed_moved_or_doubled_line_is_found(tmp_path_factory: Any, clock: Any, one: int, other: int) -> None:
     log = AuditLog(tmp_path_factory.mktemp("audit"), clock, file_bytes=SMALL)
@@ -238,7 +243,7 @@ def test_nothing_is_chained_to_a_last_line_that_cannot_be_read(log: AuditLog, cl
 
 
 def test_threads_write_one_chain(log: AuditLog) -> None:
-    threads = [threading.Thread(target=fill, args=(log, 20)) for _ in range(4)]
+    threads = [threading.Thread(target=append, args=(log, 20)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -271,6 +276,24 @@ def test_processes_write_one_chain_and_lose_nothing(log: AuditLog, at_once: Call
     written = [json.loads(line) for line in lines(log)]
     for name in ("one", "two", "three"):
         assert [e["what"]["target"] for e in written if e["who"] == name] == [str(n) for n in range(200)]
+
+
+def test_a_reader_who_is_there_before_the_first_writer_sees_no_half_of_what_he_writes(
+    tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "audit"
+    log = AuditLog(folder, clock, file_bytes=500)
+    listed = audit.older_files
+
+    def listed_before_many_are_written(place: Path) -> list[Path]:
+        monkeypatch.setattr(audit, "older_files", listed)
+        found = listed(place)
+        fill(log, 20)
+        return found
+
+    monkeypatch.setattr(audit, "older_files", listed_before_many_are_written)
+    found = verify(folder)
+    assert (found.entries, found.fault) == (20, None)
 
 
 def test_the_log_of_the_settings_is_durable_where_they_say_so(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nt_ray.access.roles import GRANTS, ForbiddenError, Principal, Role, Scope
+from nt_ray.access.roles import GRANTS, ForbiddenError, Owned, Principal, Role, Scope
 
 # Written out a second time, row by row, as a person would read it: reader, user, service, admin.
 MATRIX = {
@@ -58,3 +58,17 @@ def test_a_credential_only_ever_narrows_what_its_role_grants(
     else:
         with pytest.raises(ForbiddenError, match=asked):
             principal.require(asked, where)
+
+
+OTHERS = {"jobs": "no no no yes", "runs": "no no no yes"}
+"""Who reaches what is somebody else's, as a person would read it."""
+
+
+@pytest.mark.parametrize("what", Owned)
+def test_what_somebody_made_is_there_for_him_and_for_roles_that_reach_what_is_others(what: Owned) -> None:
+    everybody = [Principal(id="ann", role=role, credential="k", scopes=frozenset()) for role in ORDER]
+    assert " ".join("yes" if who.reaches(what, "bob") else "no" for who in everybody) == OTHERS[what]
+    assert " ".join("no" if who.only(what) == "ann" else "yes" for who in everybody) == OTHERS[what]
+    assert all(who.reaches(what, "bob", "ann") for who in everybody)
+    # What bears no name is nobody's, and is not shown to whoever has none of his own to match.
+    assert [who.reaches(what, "") for who in everybody] == [who.only(what) is None for who in everybody]

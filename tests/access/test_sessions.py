@@ -163,7 +163,7 @@ def test_what_is_over_is_forgotten(ada: Gatekeeper, clock: Any) -> None:
     assert counts == [1, 1, 0]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=12))
 def test_of_all_refresh_tokens_of_a_session_only_the_last_ever_holds(
     ada: Gatekeeper, moves: list[tuple[int, bool]]

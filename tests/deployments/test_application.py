@@ -1,7 +1,11 @@
+from typing import Any
+
 import pytest
 
+from deployments.inference import application
 from deployments.inference.application import build
-from nt_ray.errors import ConfigError
+from nt_ray.config.sections import Inference, Neural
+from nt_ray.errors import ConfigError, ServiceError
 
 
 def options(**more: object) -> dict[str, object]:
@@ -33,3 +37,20 @@ def test_settings_that_make_no_sense_are_refused_before_anything_starts() -> Non
         options(replicas=3, most_replicas=2)
     with pytest.raises(ConfigError):
         build({"neural.inference.portt": 1})
+
+
+def test_gpus_that_the_cluster_lacks_are_an_error_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("Serve was started for nothing")
+
+    there = {"CPU": 2.0}
+    monkeypatch.setattr("actors.cluster.ray.cluster_resources", lambda: there)
+    monkeypatch.setattr(application.serve, "start", never)
+    monkeypatch.setattr(application, "check_free", lambda *_: None)
+    with pytest.raises(ServiceError, match=r"1 GPUs are asked for, and the cluster has 0.*neural\.inference\.gpus = 0"):
+        application.start(Neural(inference=Inference(gpus=1)))
+    there["GPU"] = 1.0
+    with pytest.raises(ServiceError, match=r"1\.5 GPUs are asked for, and the cluster has 1"):
+        application.start(Neural(inference=Inference(gpus=0.5, replicas=3, most_replicas=3)))
+    with pytest.raises(AssertionError, match="for nothing"):
+        application.start(Neural(inference=Inference(gpus=0.5, replicas=2, most_replicas=2)))

@@ -16,12 +16,15 @@ class Doubler:
 
     def __init__(self, batch: int = 8) -> None:
         self.batch = batch
+        self.short = 2
         self.passes: list[int] = []
+        self.threads: set[str] = set()
         self.go = threading.Event()
         self.go.set()
 
-    def forecast(self, windows: WindowSet, levels: Sequence[float] = ()) -> Answer:
+    def forecast(self, windows: WindowSet, levels: Sequence[float] = (), intervals: str = "") -> Answer:
         assert self.go.wait(10)
+        self.threads.add(threading.current_thread().name)
         self.passes.append(len(windows))
         if (windows.target == 13).any():
             raise NeuralError("13 is unlucky. Send another.")
@@ -116,6 +119,41 @@ def test_who_has_hung_up_is_left_out() -> None:
         with pytest.raises(asyncio.CancelledError):
             await gone
         assert model.passes == [1, 1]
+        batcher.close()
+
+    asyncio.run(run())
+
+
+def test_a_short_pass_of_a_request_that_is_alone_runs_at_once_and_counts() -> None:
+    async def run() -> None:
+        told: list[tuple[int, int]] = []
+        model, batcher = Doubler(), Batcher(1, lambda _, windows, requests: told.append((windows, requests)))
+        here = {threading.current_thread().name}
+        assert (await batcher.submit(model, window(1.0, 2), alone=True)).mean.tolist() == [[2.0]] * 2  # type: ignore[arg-type]
+        assert (model.threads, told) == (here, [(2, 1)])
+        with pytest.raises(NeuralError):
+            await batcher.submit(model, window(13.0), alone=True)  # type: ignore[arg-type]
+        model.threads.clear()
+        await batcher.submit(model, window(1.0, 3), alone=True)  # type: ignore[arg-type]
+        await batcher.submit(model, window(1.0))  # type: ignore[arg-type]
+        assert not model.threads & here
+        batcher.close()
+
+    asyncio.run(run())
+
+
+def test_whoever_comes_while_another_model_is_asked_takes_a_thread() -> None:
+    async def run() -> None:
+        busy, model, batcher = Doubler(), Doubler(), Batcher(1)
+        busy.go.clear()
+        first = asyncio.ensure_future(batcher.submit(busy, window(1.0)))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        second = asyncio.ensure_future(batcher.submit(model, window(2.0), alone=True))  # type: ignore[arg-type]
+        await asyncio.sleep(0.02)
+        assert not model.passes
+        busy.go.set()
+        assert [(await one).mean.tolist() for one in (first, second)] == [[[2.0]], [[4.0]]]
+        assert threading.current_thread().name not in model.threads
         batcher.close()
 
     asyncio.run(run())

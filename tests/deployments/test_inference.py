@@ -1,11 +1,17 @@
-"""The application on a running Serve, asked by the protocol's own client and by others, while models change."""
+"""The application on a running Serve, asked by the protocol's own client and by others, while models change.
+
+In default mode on the Ray of the tests, and in throughput mode as it is started, behind HAProxy on a Ray of its own.
+"""
 
 import io
 import json
-import socket
+import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,17 +83,46 @@ class Served:
         return self.post(path, json={"inputs": [tensor]})
 
 
-@pytest.fixture(scope="module")
-def served(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=["default", "throughput"])
+def served(
+    request: pytest.FixtureRequest, new_room: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    room = new_room()
+    server = Served(tmp_path_factory.mktemp("served"), room.port)
+    if request.param == "default":
+        request.getfixturevalue("ray_cluster")
+    with started_here(server) if request.param == "default" else started_behind_haproxy(server, room.environment):
+        yield server
+
+
+@contextmanager
+def started_here(server: Served) -> Iterator[None]:
     from deployments.inference.application import start, stop
 
-    with socket.socket() as room:
-        room.bind(("127.0.0.1", 0))
-        port = room.getsockname()[1]
-    server = Served(tmp_path_factory.mktemp("served"), port)
     assert start(server.settings) == server.url
-    yield server
+    yield
     stop()
+
+
+@contextmanager
+def started_behind_haproxy(server: Served, environment: dict[str, str]) -> Iterator[None]:
+    asked = server.settings.inference.model_dump(mode="json", exclude_defaults=True) | {"throughput": True}
+    values = {f"neural.inference.{name}": value for name, value in asked.items()}
+    values |= {"neural.registry": server.settings.registry, "neural.cache": str(server.settings.cache)}
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobs.cli", "serve", "inference", "--json"]
+        + [part for name, text in texts.items() for part in ("--set", f"{name}={text}")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, process.stderr and process.stderr.read()
+    assert json.loads(line)["url"] == server.url
+    yield
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 def test_the_client_of_the_protocol_works_against_it(served: Served) -> None:
@@ -104,6 +139,10 @@ def test_the_client_of_the_protocol_works_against_it(served: Served) -> None:
         assert (told["name"], told["versions"], told["platform"]) == ("m", ["1", "2"], "nt-ray_bf16")
         assert [(i["name"], i["shape"]) for i in told["inputs"]] == [("target", [-1, 12])]
         assert {"name": "m", "version": "1", "state": "READY"} in client.get_model_repository_index()
+        assert "model_repository" not in client.get_server_metadata()["extensions"]
+        ready = served.post("/v2/repository/index", json={"ready": True}).json()
+        assert {"name": "m", "version": "1", "state": "READY"} in ready
+        assert {model["state"] for model in ready} == {"READY"}
 
         for binary in (True, False):
             given = InferInput("target", [2, 12], "FP32")
@@ -224,6 +263,38 @@ def test_no_request_fails_while_an_alias_changes_and_each_answer_is_one_version_
     assert not errors
     assert {status for status, _ in seen} == {200}
     assert len(seen) >= 80
+
+
+def test_prometheus_reads_what_was_asked_and_refused(served: Served, request: pytest.FixtureRequest) -> None:
+    if request.node.callspec.params["served"] != "default":
+        pytest.skip("the Ray behind HAProxy is that of another process")
+    import ray
+
+    assert served.infer().status_code == 200
+    assert served.infer("/v2/models/none/infer").status_code == 404
+    assert served.post("/forecast", content=b"", headers={"Content-Encoding": "gzip"}).status_code == 400
+    (node,) = ray.nodes()
+    deadline, missing, text = time.monotonic() + 60, ["?"], ""
+    while missing and time.monotonic() < deadline:
+        text = httpx.get(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics", timeout=60).text
+        lines = [line for line in text.splitlines() if line.startswith("ray_nt_inference_")]
+        missing = [
+            words
+            for words in (
+                ("requests", 'door="infer"', 'model="m"', 'code="ok"'),
+                ("requests", 'door="infer"', 'model=""', 'code="unknown_model"'),
+                ("requests", 'door="forecast"', 'model=""', 'code="malformed_request"'),
+                ("seconds_bucket", 'door="infer"', 'model="m"'),
+                ("windows", 'model="m"', 'version="1"'),
+                ("pass_windows_bucket", 'model="m"'),
+                ("load_seconds_bucket", 'model="m"'),
+                ("cache_bytes",),
+                ("cache_models",),
+            )
+            if not any(all(word in line for word in words) for line in lines)
+        ]
+        time.sleep(0.5)
+    assert not missing
 
 
 def test_a_second_server_at_the_same_port_is_refused(served: Served) -> None:

@@ -1,21 +1,22 @@
-"""The account itself over Alpaca's routes: money, configuration, history of its equity, activities."""
+"""The account itself over Alpaca's routes: money, and the history of its equity."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
 from deployments.gateway.alpaca import portfolio, render
 from deployments.gateway.alpaca.examples import EXAMPLES
-from deployments.gateway.alpaca.orders import Moment
+from deployments.gateway.alpaca.moments import Day, Moment, end_of
 from deployments.gateway.alpaca.refusals import InvalidError
 from deployments.gateway.backend.accounts import Accounts
 from deployments.gateway.security import ReadAccount
+from nt_ray.trader.history import Booking
 from nt_ray.trader.live_readings import ActivityQuery
+from nt_ray.trader.worth import Sample
 
-MOST: Final = 100
-_DAY: Final = timedelta(days=1)
+_ALL: Final = 1_000_000
 
 
 def router(accounts: Accounts) -> APIRouter:
@@ -27,11 +28,6 @@ def router(accounts: Accounts) -> APIRouter:
         """Money, equity and buying power."""
         return JSONResponse(render.account(await accounts.account(name).overview()))
 
-    @routes.get("/configurations", summary="Configuration of the account", responses=EXAMPLES["configurations"])
-    async def configurations(name: ReadAccount) -> Response:
-        """What the account may do."""
-        return JSONResponse(render.configuration(await accounts.account(name).overview()))
-
     @routes.get("/portfolio/history", summary="Equity over time", responses=EXAMPLES["history"])
     async def history(
         name: ReadAccount,
@@ -39,75 +35,39 @@ def router(accounts: Accounts) -> APIRouter:
         timeframe: Literal["1Min", "5Min", "15Min", "1H", "1D"] | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
-        date_end: date | None = None,
+        date_end: Day | None = None,
         pnl_reset: Literal["per_day", "no_reset"] = "per_day",
         intraday_reporting: Literal["market_hours", "extended_hours", "continuous"] = "market_hours",
         extended_hours: bool = False,
+        cashflow_types: Annotated[str, Query(max_length=128, description="Between commas; ALL or NONE.")] = "NONE",
     ) -> Response:
         """Equity, and profit and loss without what was paid in or out."""
-        last = end or (_end_of(date_end) if date_end is not None else datetime.now(UTC))
+        last = end or (end_of(date_end) if date_end is not None else datetime.now(UTC))
         span = portfolio.Span.of(period, timeframe, start, last)
         curve = await accounts.account(name).worth(span.start, span.end, by_day=span.by_day)
         hours: portfolio.Hours = "extended_hours" if extended_hours else intraday_reporting
-        return JSONResponse(portfolio.written(curve, span, hours, resets=pnl_reset == "per_day"))
+        flows = await moved(name, _flow_kinds(cashflow_types), span)
+        return JSONResponse(portfolio.written(curve, span, hours, resets=pnl_reset == "per_day", flows=flows))
 
-    async def listed(
-        name: str,
-        words: frozenset[str],
-        after: datetime | None,
-        until: datetime | None,
-        day: date | None,
-        direction: str,
-        size: int,
-        token: str | None,
-    ) -> Response:
-        if day is not None:
-            if after is not None or until is not None:
-                raise InvalidError("date excludes after and until")
-            until = _end_of(day)
-            after = until - _DAY - timedelta(microseconds=1)
-        known = {word: kind for kind, word in render.ACTIVITIES.items()}
+    async def moved(name: str, words: frozenset[str], span: portfolio.Span) -> dict[str, list[Sample]]:
+        found: dict[str, list[Sample]] = {word: [] for word in sorted(words)}
         kinds = frozenset(kind for kind, word in render.ACTIVITIES.items() if word in words)
-        if words - known.keys() == words and words:
-            # Kinds that there can be none of here.
-            return JSONResponse([])
-        past = None if token is None else render.number_of(token)
-        if token is not None and past is None:
-            raise InvalidError(f"invalid page_token {token}")
-        query = ActivityQuery(kinds, after, until, direction == "desc", size, past)
-        return JSONResponse([render.activity(name, one) for one in await accounts.account(name).activities(query)])
-
-    @routes.get("/activities", summary="What was booked", responses=EXAMPLES["activities"])
-    async def activities(
-        name: ReadAccount,
-        activity_types: Annotated[str, Query(max_length=512, description="Between commas.")] = "",
-        after: Moment | None = None,
-        until: Moment | None = None,
-        date: date | None = None,
-        direction: Literal["asc", "desc"] = "desc",
-        page_size: Annotated[int, Query(ge=1, le=MOST)] = MOST,
-        page_token: Annotated[str | None, Query(max_length=64)] = None,
-    ) -> Response:
-        """Executions, deposits, dividends and charges."""
-        words = frozenset(word for word in activity_types.split(",") if word)
-        return await listed(name, words, after, until, date, direction, page_size, page_token)
-
-    @routes.get("/activities/{kind}", summary="What was booked of one kind", responses=EXAMPLES["activities"])
-    async def activities_of(
-        name: ReadAccount,
-        kind: Annotated[str, Path(max_length=16)],
-        after: Moment | None = None,
-        until: Moment | None = None,
-        date: date | None = None,
-        direction: Literal["asc", "desc"] = "desc",
-        page_size: Annotated[int, Query(ge=1, le=MOST)] = MOST,
-        page_token: Annotated[str | None, Query(max_length=64)] = None,
-    ) -> Response:
-        """The same of one kind, such as FILL."""
-        return await listed(name, frozenset({kind}), after, until, date, direction, page_size, page_token)
+        if kinds:
+            asked = ActivityQuery(kinds, span.start, span.end + span.step, descending=False, limit=_ALL)
+            for one in await accounts.account(name).activities(asked):
+                if isinstance(one.what, Booking):
+                    found[render.ACTIVITIES[one.kind]].append((one.time, one.what.amount))
+        return found
 
     return routes
 
 
-def _end_of(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + _DAY
+def _flow_kinds(asked: str) -> frozenset[str]:
+    """Kinds of activities, other than executions, that are named."""
+    known = frozenset(render.ACTIVITIES.values()) - {"FILL"}
+    if asked in ("ALL", "NONE"):
+        return known if asked == "ALL" else frozenset()
+    words = frozenset(word for word in asked.split(",") if word)
+    if words - known:
+        raise InvalidError(f"cashflow_types are ALL, NONE, or some of {', '.join(sorted(known))}")
+    return words

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from deployments.gateway.alpaca import render
 from deployments.gateway.alpaca.examples import EXAMPLES
+from deployments.gateway.alpaca.moments import FIRST_DAY, LAST_DAY
 from deployments.gateway.alpaca.refusals import InvalidError, MissingError
 from deployments.gateway.backend.accounts import Accounts
 from deployments.gateway.security import ReadAccount, needs
@@ -15,8 +16,6 @@ from nt_ray.access.roles import Scope
 from nt_ray.brokers.alpaca.shapes import calendar_day, clock_shape
 from nt_ray.market import nyse
 
-FIRST_DAY: Final = date(1990, 1, 1)
-LAST_DAY: Final = date(2099, 12, 31)
 USUAL: Final = timedelta(days=365)
 _HOURS: Final = "%H:%M"
 
@@ -41,7 +40,7 @@ def router(accounts: Accounts) -> APIRouter:
         none_has = attributes is not None
         return JSONResponse([a for a in found if not none_has and all(a[k] == v for k, v in asked.items())])
 
-    @routes.get("/assets/{symbol}", summary="An asset", responses=EXAMPLES["asset"])
+    @routes.get("/assets/{symbol:path}", summary="An asset", responses=EXAMPLES["asset"])
     async def asset(symbol: Annotated[str, Path(max_length=64)], name: ReadAccount) -> Response:
         """Look an asset up, by symbol or id."""
         overview = await accounts.account(name).overview()

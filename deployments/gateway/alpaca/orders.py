@@ -1,33 +1,29 @@
 """Orders over Alpaca's routes: send, list, look up, replace, cancel."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator
 from starlette.responses import JSONResponse, Response
 
 from deployments.gateway.alpaca import refusals, render
 from deployments.gateway.alpaca.examples import EXAMPLES
+from deployments.gateway.alpaca.listing import Listing
 from deployments.gateway.alpaca.refusals import MissingError, UnprocessableError
-from deployments.gateway.alpaca.requests import orders_of, replacement_of
+from deployments.gateway.alpaca.requests import OWNER, orders_of, replacement_of
 from deployments.gateway.alpaca.schemas import NewOrder, Replacement
 from deployments.gateway.backend.accounts import AccountDoor, Accounts
+from deployments.gateway.middleware.known_query import KNOWN_QUERY
 from deployments.gateway.security import ReadAccount, WriteAccount
+from nt_ray.brokers.alpaca.shapes import UNPROCESSABLE
 from nt_ray.trader.history import Family, order_id
-from nt_ray.trader.live_readings import OrderQuery
-from nt_ray.trading.orders import OrderStatus, Side
-
-MOST: Final = 500
+from nt_ray.trader.reports import OrderReport
+from nt_ray.trading.orders import OrderRequest, OrderStatus
 
 _REPLACEABLE: Final = (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
+_GONE: Final = (OrderStatus.CANCELED, OrderStatus.PENDING_CANCEL)
 
-
-def _in_utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-Moment: TypeAlias = Annotated[datetime, AfterValidator(_in_utc)]
 Id: TypeAlias = Annotated[str, Path(max_length=64, description="Id of the order.")]
 
 
@@ -35,68 +31,68 @@ def router(accounts: Accounts) -> APIRouter:
     """Routes under /v2/orders."""
     routes = APIRouter(tags=["orders"])
 
-    @routes.post("/v2/orders", summary="Send an order", responses=EXAMPLES["order"])
+    @routes.post("/v2/orders", summary="Send an order", responses=EXAMPLES["order"], dependencies=[KNOWN_QUERY])
     async def submit(body: NewOrder, name: WriteAccount) -> Response:
         """Pass an order through the gate to the venue. A denial is a 403 that names the rule."""
         door = accounts.account(name)
-        wanted = orders_of(body)
-        refusals.check(await door.submit(wanted))
-        return JSONResponse(render.order(name, await _found(door, wanted[0].client_order_id)))
+        reports, family = await door.place(_wanted([body], OWNER))
+        await refusals.check(door, reports)
+        return JSONResponse(render.order(name, _named_so(family, reports[0].request.client_order_id)))
 
     @routes.get("/v2/orders", summary="List orders", responses=EXAMPLES["orders"])
-    async def listed(
-        name: ReadAccount,
-        status: Literal["open", "closed", "all"] = "open",
-        limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
-        after: Moment | None = None,
-        until: Moment | None = None,
-        direction: Literal["asc", "desc"] = "desc",
-        nested: bool = False,
-        symbols: Annotated[str, Query(max_length=4096, description="Between commas.")] = "",
-        side: Literal["buy", "sell"] | None = None,
-    ) -> Response:
+    async def listed(name: ReadAccount, asked: Annotated[Listing, Query()]) -> Response:
         """List orders by the time at which they were sent."""
-        wanted = frozenset(symbol for symbol in symbols.split(",") if symbol)
-        asked = OrderQuery(
-            status, wanted, None if side is None else Side(side), after, until, direction == "desc", limit, nested
-        )
-        return JSONResponse([render.order(name, family) for family in await accounts.account(name).query(asked)])
+        asked.check()
+        door = accounts.account(name)
+        before, after = [await _named(door, name, id_) for id_ in (asked.before_order_id, asked.after_order_id)]
+        return JSONResponse([render.order(name, family) for family in await door.query(asked.query(before, after))])
 
     @routes.get("/v2/orders:by_client_order_id", summary="An order by its client id", responses=EXAMPLES["order"])
-    async def by_client_id(name: ReadAccount, client_order_id: Annotated[str, Query(max_length=128)]) -> Response:
+    async def by_client_id(
+        name: ReadAccount, client_order_id: Annotated[str, Query(max_length=128)], nested: bool = False
+    ) -> Response:
         """Look an order up by the id that its sender gave it."""
-        return JSONResponse(render.order(name, await _found(accounts.account(name), client_order_id)))
+        found = await _found(accounts.account(name), client_order_id)
+        return JSONResponse(render.order(name, _rolled(found, nested=nested)))
 
     @routes.get("/v2/orders/{id_}", summary="An order", responses=EXAMPLES["order"])
     async def by_id(name: ReadAccount, id_: Id, nested: bool = False) -> Response:
         """Look an order up."""
-        del nested
-        return JSONResponse(render.order(name, await _by_id(accounts.account(name), name, id_)))
+        found = await _by_id(accounts.account(name), name, id_)
+        return JSONResponse(render.order(name, _rolled(found, nested=nested)))
 
-    @routes.patch("/v2/orders/{id_}", summary="Replace an order", responses=EXAMPLES["order"])
-    async def replace(id_: Id, body: Replacement, name: WriteAccount) -> Response:
+    @routes.patch(
+        "/v2/orders/{id_}", summary="Replace an order", responses=EXAMPLES["order"], dependencies=[KNOWN_QUERY]
+    )
+    async def replace_one(id_: Id, body: Replacement, name: WriteAccount) -> Response:
         """Put an order in the place of an open one."""
         door = accounts.account(name)
         old = (await _by_id(door, name, id_)).record
-        wanted = replacement_of(body, old.order.request)
+        wanted = replacement_of(body, old.order)
         if old.order.status not in _REPLACEABLE and old.replaced_by != wanted.client_order_id:
             raise UnprocessableError(f'order in "{render.STATUS[old.order.status]}" state cannot be replaced')
-        refusals.check([await door.replace(wanted)])
+        await refusals.check(door, [await door.replace(wanted)])
         return JSONResponse(render.order(name, await _found(door, wanted.client_order_id)))
 
-    @routes.delete("/v2/orders/{id_}", summary="Cancel an order", status_code=204)
+    @routes.delete("/v2/orders/{id_}", summary="Cancel an order", status_code=204, dependencies=[KNOWN_QUERY])
     async def cancel(id_: Id, name: WriteAccount) -> Response:
         """Ask the venue to cancel what is left of an order."""
         door = accounts.account(name)
         order = (await _by_id(door, name, id_)).record.order
         if not order.status.is_open:
-            raise UnprocessableError(f'order is already in "{render.STATUS[order.status]}" state')
+            raise UnprocessableError(_ended(order.status))
         report = await door.cancel(order.request.client_order_id)
-        if report.status not in (OrderStatus.CANCELED, OrderStatus.PENDING_CANCEL):
-            raise UnprocessableError(f'order is already in "{render.STATUS[report.status]}" state')
+        if report.status not in _GONE:
+            raise UnprocessableError(_ended(report.status))
         return Response(status_code=204)
 
-    @routes.delete("/v2/orders", summary="Cancel all orders", status_code=207, responses=EXAMPLES["canceled"])
+    @routes.delete(
+        "/v2/orders",
+        summary="Cancel all orders",
+        status_code=207,
+        responses=EXAMPLES["canceled"],
+        dependencies=[KNOWN_QUERY],
+    )
     async def cancel_all(name: WriteAccount) -> Response:
         """Ask the venue to cancel every open order; one answer for each."""
         return JSONResponse(await cancel_every(accounts.account(name), name), 207)
@@ -104,21 +100,49 @@ def router(accounts: Accounts) -> APIRouter:
     return routes
 
 
+async def sent(door: AccountDoor, bodies: Sequence[NewOrder], owner: str = OWNER) -> list[OrderReport]:
+    """Pass orders with their legs through the gate to the venue, as those of a strategy; one report for each."""
+    return await door.submit(_wanted(bodies, owner))
+
+
+def _wanted(bodies: Sequence[NewOrder], owner: str) -> list[OrderRequest]:
+    return [replace(order, strategy=owner) for body in bodies for order in orders_of(body)]
+
+
 async def cancel_every(door: AccountDoor, name: str) -> list[dict[str, Any]]:
     """Cancel all open orders; say of each what came of it."""
-    reports = await door.cancel_all()
-    gone = (OrderStatus.CANCELED, OrderStatus.PENDING_CANCEL)
-    return [
-        {"id": order_id(name, report.request.client_order_id), "status": 200 if report.status in gone else 422}
-        for report in reports
-    ]
+    return [_canceled(name, report) for report in await door.cancel_all()]
+
+
+def _canceled(name: str, report: OrderReport) -> dict[str, Any]:
+    id_ = order_id(name, report.request.client_order_id)
+    if report.status in _GONE:
+        return {"id": id_, "status": 200}
+    why = {"code": UNPROCESSABLE, "message": _ended(report.status)}
+    return {"id": id_, "status": UnprocessableError.status, "body": why}
+
+
+def _ended(status: OrderStatus) -> str:
+    """Why there is nothing to cancel; an order that is told as open has ended at the venue, which tells how next."""
+    return "order is not cancelable" if status.is_open else f'order is already in "{render.STATUS[status]}" state'
+
+
+def _rolled(family: Family, *, nested: bool) -> Family:
+    return family if nested else replace(family, legs=())
 
 
 async def _found(door: AccountDoor, client_order_id: str) -> Family:
-    family = await door.look_up(client_order_id)
+    return _named_so(await door.look_up(client_order_id), client_order_id)
+
+
+def _named_so(family: Family | None, client_order_id: str) -> Family:
     if family is None or family.record.name != client_order_id:
         raise MissingError(f"order not found for {client_order_id}")
     return family
+
+
+async def _named(door: AccountDoor, account: str, id_: str | None) -> str:
+    return "" if id_ is None else (await _by_id(door, account, id_)).record.name
 
 
 async def _by_id(door: AccountDoor, account: str, id_: str) -> Family:

@@ -5,7 +5,9 @@ what was paid in or out since the base: the equity before the first value, or th
 began later. Of intraday values those outside the session are left out, as asked for.
 """
 
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -62,8 +64,13 @@ class Span:
         return cls(begins, end, chosen)
 
 
-def written(curve: EquityCurve, span: Span, hours: Hours, *, resets: bool) -> dict[str, Any]:
-    """Write the history; `resets`: intraday profit and loss counts from the last value of the day before."""
+def written(
+    curve: EquityCurve, span: Span, hours: Hours, *, resets: bool, flows: Mapping[str, Sequence[Sample]] | None = None
+) -> dict[str, Any]:
+    """Write the history; `resets`: intraday profit and loss counts from the last value of the day before.
+
+    `flows`: by kind of activity, the money that moved; it is summed in the value during whose span it did.
+    """
     samples = list(curve.samples) if span.by_day else _grouped(curve.samples, span.timeframe, hours)
     base = curve.before if curve.before is not None else (samples[0][1] if samples else None)
     gains = _gains(samples, base, curve, span.step, resets=resets and not span.by_day)
@@ -74,7 +81,19 @@ def written(curve: EquityCurve, span: Span, hours: Hours, *, resets: bool) -> di
         "profit_loss_pct": [round(float(gain / of), _PLACES) if of else None for gain, of in gains],
         "base_value": None if base is None else float(base),
         "timeframe": span.timeframe,
+        "cashflow": {kind: _summed(moved, samples) for kind, moved in (flows or {}).items()},
     }
+
+
+def _summed(moved: Sequence[Sample], samples: Sequence[Sample]) -> list[float]:
+    """Money that moved from the beginning of each value to that of the next."""
+    begins = [time for time, _ in samples]
+    sums = [Decimal(0)] * len(begins)
+    for time, amount in moved:
+        place = bisect_right(begins, time) - 1
+        if place >= 0:
+            sums[place] += amount
+    return [float(amount) for amount in sums]
 
 
 def _grouped(samples: tuple[Sample, ...], timeframe: str, hours: Hours) -> list[Sample]:

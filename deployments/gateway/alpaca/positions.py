@@ -1,5 +1,6 @@
 """Positions over Alpaca's routes: list them, and close them whole or in part."""
 
+import time
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -8,18 +9,24 @@ from starlette.responses import JSONResponse, Response
 
 from deployments.gateway.alpaca import refusals, render
 from deployments.gateway.alpaca.examples import EXAMPLES
+from deployments.gateway.alpaca.listing import MOST
 from deployments.gateway.alpaca.orders import cancel_every
 from deployments.gateway.alpaca.refusals import MissingError
 from deployments.gateway.alpaca.requests import closing
 from deployments.gateway.alpaca.schemas import Amount
 from deployments.gateway.backend.accounts import AccountDoor, Accounts
+from deployments.gateway.middleware.known_query import KNOWN_QUERY
 from deployments.gateway.problems import GatewayError
 from deployments.gateway.security import ReadAccount, WriteAccount
+from nt_ray.trader.live_readings import OrderQuery
 from nt_ray.trader.overview import Holding, Overview
+from nt_ray.trading.orders import OrderStatus
 
 Named: TypeAlias = Annotated[str, Path(max_length=64, description="Symbol or id of the asset.")]
 
+SETTLE_S: Final = 5.0
 _DONE: Final = 200
+_NONE: Final = "position does not exist"
 
 
 def router(accounts: Accounts) -> APIRouter:
@@ -32,13 +39,15 @@ def router(accounts: Accounts) -> APIRouter:
         overview = await accounts.account(name).overview()
         return JSONResponse([render.position(held, overview) for held in overview.holdings])
 
-    @routes.get("/{symbol}", summary="A position", responses=EXAMPLES["position"])
+    @routes.get("/{symbol:path}", summary="A position", responses=EXAMPLES["position"])
     async def one(symbol: Named, name: ReadAccount) -> Response:
         """Look a position up."""
         overview = await accounts.account(name).overview()
         return JSONResponse(render.position(_held(overview, symbol), overview))
 
-    @routes.delete("/{symbol}", summary="Close a position", responses=EXAMPLES["order"])
+    @routes.delete(
+        "/{symbol:path}", summary="Close a position", responses=EXAMPLES["order"], dependencies=[KNOWN_QUERY]
+    )
     async def close(
         symbol: Named, name: WriteAccount, qty: Amount | None = None, percentage: Amount | None = None
     ) -> Response:
@@ -47,16 +56,30 @@ def router(accounts: Accounts) -> APIRouter:
         overview = await door.overview()
         return JSONResponse(await _close(door, overview, _held(overview, symbol), qty, percentage))
 
-    @routes.delete("", summary="Close all positions", status_code=207, responses=EXAMPLES["closed"])
+    @routes.delete(
+        "", summary="Close all positions", status_code=207, responses=EXAMPLES["closed"], dependencies=[KNOWN_QUERY]
+    )
     async def close_all(name: WriteAccount, cancel_orders: bool = False) -> Response:
         """Send the market orders that close every position; one answer for each."""
         door = accounts.account(name)
         if cancel_orders:
             await cancel_every(door, name)
+            await settled(door)
         overview = await door.overview()
         return JSONResponse([await _closed(door, overview, held) for held in overview.holdings], 207)
 
     return routes
+
+
+async def settled(door: AccountDoor) -> None:
+    """Wait a while until no cancel is under way: what it may still fill is held, and cannot be closed."""
+    ends = time.monotonic() + SETTLE_S
+    number = (await door.changes(-1, 0.0)).last
+    while (left := ends - time.monotonic()) > 0:
+        families = await door.query(OrderQuery(limit=MOST))
+        if not any(family.record.order.status is OrderStatus.PENDING_CANCEL for family in families):
+            return
+        number = (await door.changes(number, left)).last
 
 
 async def _closed(door: AccountDoor, overview: Overview, held: Holding) -> dict[str, Any]:
@@ -77,8 +100,10 @@ async def _close(
     percentage: Decimal | None = None,
 ) -> dict[str, Any]:
     request = closing(held, overview, quantity, percentage)
-    refusals.check(await door.submit([request]))
-    family = await door.look_up(request.client_order_id)
+    reports, family = await door.place([request])
+    if reports[0].rule == refusals.OTHERWISE:
+        raise MissingError(_NONE)
+    await refusals.check(door, reports)
     if family is None:
         raise MissingError(f"order not found for {request.client_order_id}")
     return render.order(door.name, family)
@@ -88,4 +113,4 @@ def _held(overview: Overview, named: str) -> Holding:
     for held in overview.holdings:
         if named in (held.symbol, render.asset_id(held.symbol)):
             return held
-    raise MissingError("position does not exist")
+    raise MissingError(_NONE)

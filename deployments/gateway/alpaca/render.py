@@ -4,24 +4,44 @@ Ids are derived from names, so every replica writes the same. What is not known 
 of an asset, the price of the day before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from nt_ray.brokers.alpaca.shapes import ORDER_TIMES, asset_shape, order_shape, position_shape, text, update_shape
+from nt_ray.brokers.alpaca.shapes import (
+    ORDER_TIMES,
+    account_shape,
+    asset_shape,
+    order_shape,
+    position_shape,
+    text,
+    update_shape,
+)
 from nt_ray.brokers.alpaca.wire import Json, stamp
 from nt_ray.market.bars import AssetClass, Instrument
 from nt_ray.trader.history import Booking, Change, Execution, Family, order_id
 from nt_ray.trader.live_readings import Activity
 from nt_ray.trader.overview import Holding, Overview
+from nt_ray.trader.watchlists import Watchlist
 from nt_ray.trading.orders import OrderStatus
 
 _NAMES: Final = UUID("5b0a6c39-8f0e-4b7c-8a6d-2f4e1c9d7a10")
 _ZERO: Final = Decimal(0)
 _PRICE_PLACES: Final = 6
 _CRYPTO: Final = "crypto"
+_EQUITY: Final = "us_equity"
+ASSET_CLASSES: Final[Mapping[str, frozenset[AssetClass]]] = {
+    _EQUITY: frozenset(AssetClass) - {AssetClass.CRYPTO},
+    _CRYPTO: frozenset({AssetClass.CRYPTO}),
+    "us_option": frozenset(),
+    "all": frozenset(AssetClass),
+}
+"""By Alpaca's word for a class, which instruments are meant; options are not traded here."""
+
+SUSPENDED: Final = "account"
+"""Scope of the kill switch that Alpaca calls suspend_trade."""
 
 STATUS: Final[Mapping[OrderStatus, str]] = {
     OrderStatus.SUBMITTED: "pending_new",
@@ -39,6 +59,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "OrderSubmitted": "pending_new",
     "OrderAccepted": "new",
     "OrderRejected": "rejected",
+    "OrderGivenUp": "rejected",
+    "OrderFound": "new",
     "OrderFilled": "fill",
     "PendingCancel": "pending_cancel",
     "CancelRejected": "order_cancel_rejected",
@@ -54,6 +76,7 @@ ACTIVITIES: Final[Mapping[str, str]] = {
     "fill": "FILL",
     "deposit": "CSD",
     "withdrawal": "CSW",
+    "transfer": "JNLS",
     "dividend": "DIV",
     "fees": "FEE",
     "interest": "INT",
@@ -89,12 +112,13 @@ def order(account: str, family: Family) -> Json:
         },
         terms={
             "symbol": request.symbol,
-            "asset_class": "us_equity",
+            "asset_class": _class_of(record.asset_class),
             "order_class": family.order_class,
             "type": request.type.value,
             "side": request.side.value,
             "time_in_force": request.time_in_force.value,
             "status": "held" if held else STATUS[record.order.status],
+            **({"position_intent": f"{request.side}_to_{effect}"} if (effect := request.position_effect) else {}),
         },
         numbers={
             "qty": None if request.notional is not None else request.quantity,
@@ -119,12 +143,13 @@ def update(account: str, change: Change) -> Json | None:
     event = EVENTS.get(change.event)
     if event is None:
         return None
-    execution: dict[str, str] = {}
+    told_of = f"{account}/{change.number}/{change.event}/{change.family.record.name}"
+    execution = {"execution_id": str(uuid5(_NAMES, told_of))}
     if change.fill is not None:
         is_whole = change.family.record.order.status is OrderStatus.FILLED
         event = "fill" if is_whole else "partial_fill"
         told = {"price": change.fill.price, "qty": change.fill.quantity, "position_qty": change.position}
-        execution = {name: str(text(value)) for name, value in told.items()}
+        execution |= {name: str(text(value)) for name, value in told.items()}
         execution["execution_id"] = str(uuid5(_NAMES, f"{account}/{change.fill.execution_id}"))
     return update_shape(event, change.time, order(account, change.family), execution)
 
@@ -133,44 +158,38 @@ def account(overview: Overview) -> Json:
     """Write an account."""
     long = sum((h.value for h in overview.holdings if h.quantity > 0), _ZERO)
     short = sum((h.value for h in overview.holdings if h.quantity < 0), _ZERO)
-    worth, power = text(overview.equity), text(overview.buying_power)
-    halted = "account" in overview.halts
-    found = {
-        "id": account_id(overview.name),
-        "account_number": overview.name,
-        "status": "ACTIVE",
-        "currency": overview.currency,
-        "cash": text(overview.cash),
-        "equity": worth,
-        "last_equity": text(overview.day_start_equity),
-        "portfolio_value": worth,
-        "buying_power": power,
-        "regt_buying_power": power,
-        "daytrading_buying_power": "0",
-        "non_marginable_buying_power": text(max(overview.cash - overview.reserved, _ZERO)),
-        "long_market_value": text(long),
-        "short_market_value": text(short),
-        "multiplier": text(overview.leverage),
-        "pattern_day_trader": False,
-        "trading_blocked": halted or bool(overview.breaker),
-        "transfers_blocked": False,
-        "account_blocked": False,
-        "trade_suspended_by_user": halted,
-        "shorting_enabled": True,
-        "daytrade_count": 0,
-    }
-    return found | ({} if overview.began_at is None else {"created_at": stamp(overview.began_at)})
+    halted = SUSPENDED in overview.halts
+    return account_shape(
+        ids={"id": account_id(overview.name), "account_number": overview.name, "currency": overview.currency},
+        money={
+            "cash": overview.cash,
+            "equity": overview.equity,
+            "last_equity": overview.day_start_equity,
+            "buying_power": overview.buying_power,
+            "non_marginable_buying_power": max(overview.cash - overview.reserved, _ZERO),
+            "long_market_value": long,
+            "short_market_value": short,
+        },
+        multiplier=overview.leverage,
+        created_at=overview.began_at,
+        blocked=halted or bool(overview.breaker),
+        suspended=halted,
+        shorting=overview.shorting,
+    )
+
+
+def trades_fractions(overview: Overview) -> bool:
+    """Whether there is an instrument that trades in fractions."""
+    return any(instrument.quantity_increment < 1 for instrument in overview.instruments)
 
 
 def configuration(overview: Overview) -> Json:
-    """Write the configuration of an account, as far as it has Alpaca's switches."""
+    """Write the configuration of an account: what can be switched here, and what stands fixed."""
     return {
-        "dtbp_check": "entry",
-        "fractional_trading": any(i.quantity_increment < 1 for i in overview.instruments),
+        "suspend_trade": SUSPENDED in overview.halts,
+        "no_shorting": not overview.shorting,
+        "fractional_trading": overview.fractions and trades_fractions(overview),
         "max_margin_multiplier": text(overview.leverage),
-        "no_shorting": False,
-        "pdt_check": "entry",
-        "suspend_trade": "account" in overview.halts,
         "trade_confirm_email": "none",
         "ptp_no_exception_entry": False,
         "max_options_trading_level": 0,
@@ -179,7 +198,7 @@ def configuration(overview: Overview) -> Json:
 
 def position(held: Holding, overview: Overview) -> Json:
     """Write a position."""
-    kind = next((asset_class(i) for i in overview.instruments if i.symbol == held.symbol), "us_equity")
+    kind = next((asset_class(i) for i in overview.instruments if i.symbol == held.symbol), _EQUITY)
     sign = 1 if held.quantity > 0 else -1
     return position_shape(
         asset_id=asset_id(held.symbol),
@@ -196,7 +215,11 @@ def position(held: Holding, overview: Overview) -> Json:
 
 def asset_class(instrument: Instrument) -> str:
     """Alpaca's word for the class of an instrument."""
-    return _CRYPTO if instrument.asset_class is AssetClass.CRYPTO else "us_equity"
+    return _class_of(instrument.asset_class)
+
+
+def _class_of(kind: AssetClass) -> str:
+    return _CRYPTO if kind is AssetClass.CRYPTO else _EQUITY
 
 
 def asset(instrument: Instrument) -> Json:
@@ -216,6 +239,18 @@ def asset(instrument: Instrument) -> Json:
             "price_increment": instrument.price_increment,
         },
     )
+
+
+def watchlist(found: Watchlist, assets: Sequence[Json] | None = None) -> Json:
+    """Write a watchlist, with its assets where they are given."""
+    written = {
+        "id": found.id,
+        "account_id": account_id(found.account),
+        "name": found.name,
+        "created_at": stamp(found.created_at),
+        "updated_at": stamp(found.updated_at),
+    }
+    return written if assets is None else written | {"assets": list(assets)}
 
 
 def activity(name: str, found: Activity) -> Json:

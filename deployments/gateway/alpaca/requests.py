@@ -4,27 +4,87 @@ Linked orders get the names that `nt_ray.brokers.alpaca.links` gives legs, so th
 without a client id get one. Every order is owned by the strategy `OWNER`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
-from uuid import uuid4
 
 from deployments.gateway.alpaca.refusals import InvalidError, UnprocessableError
-from deployments.gateway.alpaca.schemas import NewOrder, Replacement
+from deployments.gateway.alpaca.schemas import Intent, NewOrder, Replacement
+from deployments.gateway.names import next_name
 from nt_ray.brokers.alpaca.links import Leg, head_of, leg_id
+from nt_ray.errors import BadInputError
 from nt_ray.trader.overview import Holding, Overview
-from nt_ray.trading.orders import OrderRequest, OrderType, Side, TimeInForce
+from nt_ray.trading.orders import Order, OrderRequest, OrderType, PositionEffect, Side, TimeInForce
 
 OWNER: Final = "api"
 """Strategy that owns orders from outside."""
 
 _HUNDRED: Final = Decimal(100)
 _GROUP: Final = "group"
+_EFFECTS: Final[Mapping[Intent | None, PositionEffect]] = {
+    None: "",
+    "buy_to_open": "open",
+    "sell_to_open": "open",
+    "buy_to_close": "close",
+    "sell_to_close": "close",
+}
 
 
 def orders_of(body: NewOrder) -> list[OrderRequest]:
-    """Read a body as an order and its legs; raise `BadInputError` or `InvalidError` where it makes none."""
-    name = body.client_order_id or uuid4().hex
+    """Read a body as an order and its legs; raise `InvalidError` where it makes none."""
+    try:
+        return _orders_of(body)
+    except BadInputError as error:
+        raise InvalidError(str(error)) from error
+
+
+def replacement_of(body: Replacement, order: Order) -> OrderRequest:
+    """Read a body as the order that comes in the place of another: of the same size less what that one has filled."""
+    old = order.request
+    if old.notional is not None:
+        raise UnprocessableError("notional orders cannot be replaced")
+    by_amount = old.trail_amount is not None
+    if body.trail is not None and old.type is not OrderType.TRAILING_STOP:
+        raise InvalidError(f"{old.type} orders must not have trail")
+    left = old.quantity - order.filled_quantity
+    terms = replace(old, quantity=left) if left > 0 else old
+    try:
+        wanted = replace(
+            terms,
+            quantity=body.qty or terms.quantity,
+            time_in_force=TimeInForce(body.time_in_force) if body.time_in_force else old.time_in_force,
+            limit_price=body.limit_price or old.limit_price,
+            stop_price=body.stop_price or old.stop_price,
+            trail_amount=(body.trail or old.trail_amount) if by_amount else None,
+            trail_percent=None if by_amount else (body.trail or old.trail_percent),
+        )
+        if wanted == terms:
+            raise UnprocessableError("order parameters are not changed")
+        name = body.client_order_id or next_name()
+        return replace(wanted, client_order_id=name, replaces=old.client_order_id, parent="", oco_group="")
+    except BadInputError as error:
+        raise InvalidError(str(error)) from error
+
+
+def closing(held: Holding, overview: Overview, quantity: Decimal | None, percentage: Decimal | None) -> OrderRequest:
+    """The order that closes a position, or a part of it; the gate refuses it where other orders have closed it."""
+    size = abs(held.quantity)
+    if quantity is not None and percentage is not None:
+        raise InvalidError("qty and percentage exclude each other")
+    if percentage is not None:
+        if percentage > _HUNDRED:
+            raise InvalidError("percentage must be at most 100")
+        step = next((i.quantity_increment for i in overview.instruments if i.symbol == held.symbol), Decimal(1))
+        quantity = (size * percentage / _HUNDRED / step).to_integral_value(ROUND_DOWN) * step
+        if not quantity:
+            raise UnprocessableError(f"{percentage}% of {size} is less than the least quantity, {step}")
+    side = Side.SELL if held.quantity > 0 else Side.BUY
+    return OrderRequest(next_name(), held.symbol, side, quantity or size, OWNER, position_effect="close")
+
+
+def _orders_of(body: NewOrder) -> list[OrderRequest]:
+    name = body.client_order_id or next_name()
     linked = body.order_class not in ("", "simple")
     if (body.qty is None) == (body.notional is None):
         raise InvalidError("one of qty and notional is required")
@@ -37,51 +97,21 @@ def orders_of(body: NewOrder) -> list[OrderRequest]:
     return _pair(body, name) if body.order_class == "oco" else _with_legs(body, name)
 
 
-def replacement_of(body: Replacement, old: OrderRequest) -> OrderRequest:
-    """Read a body as the order that comes in the place of another."""
-    if old.notional is not None:
-        raise UnprocessableError("notional orders cannot be replaced")
-    by_amount = old.trail_amount is not None
-    if body.trail is not None and old.type is not OrderType.TRAILING_STOP:
-        raise InvalidError(f"{old.type} orders must not have trail")
-    return replace(
-        old,
-        client_order_id=body.client_order_id or uuid4().hex,
-        replaces=old.client_order_id,
-        parent="",
-        oco_group="",
-        quantity=body.qty or old.quantity,
-        time_in_force=TimeInForce(body.time_in_force) if body.time_in_force else old.time_in_force,
-        limit_price=body.limit_price or old.limit_price,
-        stop_price=body.stop_price or old.stop_price,
-        trail_amount=(body.trail or old.trail_amount) if by_amount else None,
-        trail_percent=None if by_amount else (body.trail or old.trail_percent),
-    )
-
-
-def closing(held: Holding, overview: Overview, quantity: Decimal | None, percentage: Decimal | None) -> OrderRequest:
-    """The order that closes a position, or a part of it."""
-    size = abs(held.quantity)
-    if quantity is not None and percentage is not None:
-        raise InvalidError("qty and percentage exclude each other")
-    if percentage is not None:
-        if percentage > _HUNDRED:
-            raise InvalidError("percentage must be at most 100")
-        step = next((i.quantity_increment for i in overview.instruments if i.symbol == held.symbol), Decimal(1))
-        quantity = (size * percentage / _HUNDRED / step).to_integral_value(ROUND_DOWN) * step
-        if not quantity:
-            raise UnprocessableError(f"{percentage}% of {size} is less than the least quantity, {step}")
-    if quantity is not None and quantity > size:
-        raise UnprocessableError(f"position is {size}, and {quantity} is more")
-    side = Side.SELL if held.quantity > 0 else Side.BUY
-    return OrderRequest(uuid4().hex, held.symbol, side, quantity or size, OWNER)
+def _side(body: NewOrder) -> Side:
+    """The side, which the intent may stand for."""
+    implied = body.side if body.position_intent is None else body.position_intent.partition("_")[0]
+    if implied is None:
+        raise InvalidError("one of side and position_intent is required")
+    if body.side not in (None, implied):
+        raise InvalidError(f"side {body.side} and position_intent {body.position_intent} contradict each other")
+    return Side(implied)
 
 
 def _single(body: NewOrder, name: str) -> OrderRequest:
     return OrderRequest(
         name,
         body.symbol,
-        Side(body.side),
+        _side(body),
         body.qty or Decimal(0),
         OWNER,
         OrderType(body.type),
@@ -92,6 +122,7 @@ def _single(body: NewOrder, name: str) -> OrderRequest:
         body.trail_percent,
         notional=body.notional,
         extended_hours=body.extended_hours,
+        position_effect=_EFFECTS[body.position_intent],
     )
 
 

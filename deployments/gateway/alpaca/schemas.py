@@ -4,7 +4,9 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, StringConstraints
+
+from nt_ray.trader.watchlists import MOST_SYMBOLS
 
 _NUMBER: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?|\.[0-9]{1,18}")
 
@@ -25,6 +27,8 @@ Amount: TypeAlias = Annotated[
 Symbol: TypeAlias = Annotated[StrictStr, StringConstraints(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9./_-]+$")]
 ClientId: TypeAlias = Annotated[StrictStr, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 TimeInForce: TypeAlias = Literal["day", "gtc", "opg", "cls", "ioc", "fok"]
+Intent: TypeAlias = Literal["buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close"]
+Title: TypeAlias = Annotated[StrictStr, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
 
 
 class _Body(BaseModel):
@@ -63,7 +67,7 @@ class NewOrder(_Body):
     )
 
     symbol: Symbol
-    side: Literal["buy", "sell"]
+    side: Literal["buy", "sell"] | None = None
     type: Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
     time_in_force: TimeInForce
     qty: Amount | None = None
@@ -77,14 +81,51 @@ class NewOrder(_Body):
     order_class: Literal["", "simple", "bracket", "oco", "oto"] = "simple"
     take_profit: TakeProfit | None = None
     stop_loss: StopLoss | None = None
+    position_intent: Intent | None = Field(None, description="Compared with the position; it may stand for the side.")
 
 
 class Replacement(_Body):
     """What is to be different of an open order; what is left out stays."""
 
-    qty: Amount | None = None
+    qty: Amount | None = Field(None, description="What the new order may trade, whatever the old one has filled.")
     time_in_force: TimeInForce | None = None
     limit_price: Amount | None = None
     stop_price: Amount | None = None
     trail: Amount | None = None
     client_order_id: ClientId | None = None
+
+
+class Configuration(_Body):
+    """Switches of an account that are to be different. What is fixed here may be named as it is."""
+
+    suspend_trade: StrictBool | None = Field(None, description="Kill switch of the account; it cancels what works.")
+    no_shorting: StrictBool | None = None
+    fractional_trading: StrictBool | None = None
+    max_margin_multiplier: Amount | None = None
+    trade_confirm_email: Literal["all", "none"] | None = None
+    ptp_no_exception_entry: StrictBool | None = None
+    max_options_trading_level: Annotated[StrictInt, Field(ge=0, le=3)] | None = None
+    dtbp_check: Literal["both", "entry", "exit"] | None = None
+    pdt_check: Literal["both", "entry", "exit"] | None = None
+
+
+class NewWatchlist(_Body):
+    """A list of symbols by a name."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Fruit", "symbols": ["AAPL"]}]})
+
+    name: Title
+    symbols: Annotated[list[Symbol], Field(max_length=MOST_SYMBOLS)] = []
+
+
+class ChangedWatchlist(_Body):
+    """What is to be different of a watchlist; what is left out stays."""
+
+    name: Title | None = None
+    symbols: Annotated[list[Symbol], Field(max_length=MOST_SYMBOLS)] | None = None
+
+
+class OneSymbol(_Body):
+    """A symbol that comes to a watchlist."""
+
+    symbol: Symbol

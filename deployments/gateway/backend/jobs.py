@@ -1,20 +1,40 @@
-"""Jobs as the routes ask for them: the actor of jobs, or whatever keeps a book of jobs the same way."""
+"""Jobs as the routes ask for them: the actor of jobs, or whatever keeps a book of jobs the same way.
+
+A keeper that is restarted is waited for by whoever asks again; one that was ended for good is started anew.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError, TaskCancelledError
 
 from actors import jobs
 from nt_ray.config import Settings
 from nt_ray.errors import NeuralTraderError, ServiceError
-from nt_ray.trader.jobs.answers import Answer
+from nt_ray.trader.jobs.answers import Answer, Claim
 from nt_ray.trader.jobs.job import Job, JobEvent
+from nt_ray.trader.steering import Course
+
+
+class Answers(Protocol):
+    """The answers that were given under idempotency keys."""
+
+    async def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | Claim:
+        """Claim an idempotency key; the answer it has, if it has one."""
+        ...
+
+    async def keep(self, owner: str, operation: str, key: str, claim: Claim, answer: Answer) -> None:
+        """Keep the answer under a claimed key."""
+        ...
+
+    async def release(self, owner: str, operation: str, key: str, claim: Claim) -> None:
+        """Give up a claim."""
+        ...
 
 
 class Jobs(Protocol):
-    """Jobs, and the answers that were given under idempotency keys."""
+    """Jobs of the platform."""
 
     async def submit(self, data: Mapping[str, Any], owner: str, key: str = "") -> Job:
         """Take a job, once under a key of the owner's."""
@@ -24,12 +44,18 @@ class Jobs(Protocol):
         """Return one job."""
         ...
 
-    async def page(self, before: int | None, limit: int, state: str | None, kind: str | None) -> list[Job]:
-        """Return jobs that came before a number, newest first."""
+    async def page(
+        self, before: int | None, limit: int, state: str | None, kind: str | None, owner: str | None = None
+    ) -> list[Job]:
+        """Return jobs that came before a number, newest first; of all owners, or of one."""
         ...
 
     async def cancel(self, job: str) -> Job:
         """Cancel a job."""
+        ...
+
+    async def adjust(self, job: str, course: Course) -> Job:
+        """Ask a swarm for other hosts or another topology."""
         ...
 
     async def events(self, after: int, job: str | None = None, wait_s: float = 0.0) -> list[JobEvent]:
@@ -40,17 +66,9 @@ class Jobs(Protocol):
         """Return how many jobs there are in each state."""
         ...
 
-    async def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | None:
-        """Claim an idempotency key; the answer it has, if it has one."""
-        ...
 
-    async def keep(self, owner: str, operation: str, key: str, answer: Answer) -> None:
-        """Keep the answer under a claimed key."""
-        ...
-
-    async def release(self, owner: str, operation: str, key: str) -> None:
-        """Give up a claim."""
-        ...
+class KeptJobs(Jobs, Answers, Protocol):
+    """Jobs, and the answers, in one book."""
 
 
 class ActorJobs:
@@ -70,14 +88,21 @@ class ActorJobs:
         found: Job = await self._ask("find", job)
         return found
 
-    async def page(self, before: int | None, limit: int, state: str | None, kind: str | None) -> list[Job]:
+    async def page(
+        self, before: int | None, limit: int, state: str | None, kind: str | None, owner: str | None = None
+    ) -> list[Job]:
         """Return jobs."""
-        found: list[Job] = await self._ask("page", before, limit, state, kind)
+        found: list[Job] = await self._ask("page", before, limit, state, kind, owner)
         return found
 
     async def cancel(self, job: str) -> Job:
         """Cancel a job."""
         found: Job = await self._ask("cancel", job)
+        return found
+
+    async def adjust(self, job: str, course: Course) -> Job:
+        """Ask a swarm for other hosts or another topology."""
+        found: Job = await self._ask("adjust", job, course)
         return found
 
     async def events(self, after: int, job: str | None = None, wait_s: float = 0.0) -> list[JobEvent]:
@@ -90,21 +115,28 @@ class ActorJobs:
         found: dict[str, int] = await self._ask("counts")
         return found
 
-    async def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | None:
+    async def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | Claim:
         """Claim an idempotency key."""
-        found: Answer | None = await self._ask("claim", owner, operation, key, digest)
+        found: Answer | Claim = await self._ask("claim", owner, operation, key, digest)
         return found
 
-    async def keep(self, owner: str, operation: str, key: str, answer: Answer) -> None:
+    async def keep(self, owner: str, operation: str, key: str, claim: Claim, answer: Answer) -> None:
         """Keep the answer under a claimed key."""
-        await self._ask("keep", owner, operation, key, answer)
+        await self._ask("keep", owner, operation, key, claim, answer)
 
-    async def release(self, owner: str, operation: str, key: str) -> None:
+    async def release(self, owner: str, operation: str, key: str, claim: Claim) -> None:
         """Give up a claim."""
-        await self._ask("release", owner, operation, key)
+        await self._ask("release", owner, operation, key, claim)
 
     async def _ask(self, method: str, *arguments: object) -> Any:
-        return await ask(await self._handle(), method, *arguments, what="The keeper of jobs")
+        actor = await self._handle()
+        try:
+            return await ask(actor, method, *arguments, what="The keeper of jobs")
+        except ServiceError as error:
+            if not isinstance(error.__cause__, ActorUnavailableError):
+                # It does not come back by itself: the next question starts it, or finds the one that was started.
+                self._actor = None
+            raise
 
     async def _handle(self) -> Any:
         if self._actor is None:
@@ -116,6 +148,9 @@ async def ask(actor: Any, method: str, *arguments: object, what: str) -> Any:
     """Call an actor; its errors arrive as themselves, and one that is not there as `ServiceError`."""
     try:
         return await getattr(actor, method).remote(*arguments)
+    except TaskCancelledError:
+        # Serve cancels what it was asked by somebody who is gone, and Ray what that is waiting for.
+        raise asyncio.CancelledError from None
     except RayTaskError as error:
         if isinstance(error.cause, NeuralTraderError):
             raise error.cause from None

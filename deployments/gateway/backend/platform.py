@@ -5,13 +5,14 @@ from typing import Protocol
 
 from deployments.gateway.backend.accounts import Accounts, ActorAccounts
 from deployments.gateway.backend.cluster import Cluster, RayCluster
-from deployments.gateway.backend.jobs import ActorJobs, Jobs
+from deployments.gateway.backend.jobs import ActorJobs, KeptJobs
+from deployments.gateway.backend.sessions import ActorSessions, Sessions
 from deployments.gateway.backend.stream import ActorSource, Source
 from nt_ray.config import Settings
 
 
-class Platform(Protocol):
-    """What stands behind `/api/v1`."""
+class Trading(Protocol):
+    """What is traded by: accounts, and strategies that trade them by themselves."""
 
     @property
     def settings(self) -> Settings:
@@ -24,7 +25,16 @@ class Platform(Protocol):
         ...
 
     @property
-    def jobs(self) -> Jobs:
+    def sessions(self) -> Sessions:
+        """Strategies that trade live accounts."""
+        ...
+
+
+class Platform(Trading, Protocol):
+    """What stands behind `/api/v1`."""
+
+    @property
+    def jobs(self) -> KeptJobs:
         """Jobs, and answers under idempotency keys."""
         ...
 
@@ -45,11 +55,19 @@ class Parts:
 
     settings: Settings
     accounts: Accounts
-    jobs: Jobs
+    jobs: KeptJobs
     cluster: Cluster
     source: Source
+    sessions: Sessions
 
 
 def on_ray(settings: Settings, accounts: Accounts | None = None) -> Parts:
     """Return the platform on the Ray that this process is connected to; an instance belongs to one event loop."""
-    return Parts(settings, accounts or ActorAccounts(), ActorJobs(settings), RayCluster(), ActorSource())
+    return Parts(
+        settings,
+        accounts or ActorAccounts(expected=(*settings.gateway.accounts, *settings.brokers.enabled)),
+        ActorJobs(settings),
+        RayCluster(),
+        ActorSource(settings),
+        ActorSessions(settings),
+    )

@@ -5,10 +5,10 @@ gatekeeper itself. Any replica answers any request: no session is kept. An answe
 its progress; then it is a stream of events, and a client that closes it cancels the call.
 """
 
-import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import Any, Final, Protocol
 
 import anyio.to_thread
@@ -18,10 +18,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deployments.gateway.backend.jobs import Jobs
 from deployments.gateway.mcp.backend import Backend
+from deployments.gateway.mcp.calling import AROUND
 from deployments.gateway.mcp.limits import CallLimits
-from deployments.gateway.mcp.problems import problem_of
 from deployments.gateway.mcp.server import Context, build_server
+from deployments.gateway.middleware.audit import AuditLog
+from deployments.gateway.problems import refusal
+from nt_ray.access.limits import open_buckets
 from nt_ray.access.roles import Principal, UnauthenticatedError
 from nt_ray.config import Settings
 from nt_ray.errors import NeuralTraderError
@@ -50,19 +54,24 @@ class McpDoor:
         gatekeeper: Authenticates,
         *,
         hosts: Sequence[str] | None = LOOPBACK,
+        origins: Sequence[str] = (),
         limits: CallLimits | None = None,
+        audit: AuditLog | None = None,
     ) -> None:
-        """Take the `Host` headers that are answered, against rebinding of names, any port by `HOST:*`; None: all."""
+        """Take the `Host` headers that are answered, against rebinding of names, any port by `HOST:*`; None: all.
+
+        Pages of `origins` may call too, and their hosts are answered.
+        """
         self._gatekeeper = gatekeeper
-        self._server = build_server(backend, principal_of, limits)
+        self._server = build_server(backend, principal_of, limits, audit)
         known = list(hosts or ())
         self._app: ASGIApp = self._server.streamable_http_app(
             streamable_http_path="/",
             stateless_http=True,
             transport_security=TransportSecuritySettings(
                 enable_dns_rebinding_protection=hosts is not None,
-                allowed_hosts=known,
-                allowed_origins=[f"{scheme}://{host}" for scheme in ("http", "https") for host in known],
+                allowed_hosts=[*known, *(origin.partition("://")[2] for origin in origins)],
+                allowed_origins=[*(f"{scheme}://{host}" for scheme in ("http", "https") for host in known), *origins],
             ),
         )
 
@@ -86,25 +95,38 @@ class McpDoor:
             try:
                 found = await anyio.to_thread.run_sync(self._gatekeeper.authenticate, headers, address)
             except NeuralTraderError as error:
-                await _refusal(error)(scope, receive, send)
+                await refusal(scope, error)(scope, receive, send)
                 return
             state = {**state, PRINCIPAL: found}
         if scope["method"] != "POST":
             # There is no session that could be listened to or ended.
             await Response(status_code=405, headers={"allow": "POST"})(scope, receive, send)
             return
+        state = {**state, AROUND: copy_context()}
         inner = {**scope, "state": state, "path": "/", "raw_path": b"/", "root_path": ""}
         await self._app(inner, receive, send)
 
 
-def gateway_door(settings: Settings, gatekeeper: Authenticates) -> McpDoor:
-    """Open the door of a gateway over the accounts' actors; off loopback to any name: a proxy has its own."""
+def gateway_door(
+    settings: Settings, gatekeeper: Authenticates, jobs: Jobs | None = None, audit: AuditLog | None = None
+) -> McpDoor:
+    """Open the door of a gateway over the actors of accounts and jobs.
+
+    On loopback it answers to that and to the names of `gateway.origins`, elsewhere to any: a proxy has its own.
+    """
     from deployments.gateway.mcp.actor_backend import ActorBackend
 
     # The SDK tells of each request that it ends a session of none.
     logging.getLogger("mcp.server").setLevel(logging.WARNING)
-    host = settings.gateway.host
-    return McpDoor(ActorBackend(settings), gatekeeper, hosts=LOOPBACK if host in OWN else None)
+    asked = settings.gateway
+    return McpDoor(
+        ActorBackend(settings, jobs),
+        gatekeeper,
+        hosts=LOOPBACK if asked.host in OWN else None,
+        origins=asked.origins,
+        limits=CallLimits(open_buckets(settings.access)),
+        audit=audit,
+    )
 
 
 def principal_of(context: Context) -> Principal:
@@ -114,10 +136,3 @@ def principal_of(context: Context) -> Principal:
     if not isinstance(found, Principal):
         raise UnauthenticatedError("The request shows no credential. Send a bearer token or an API key.")
     return found
-
-
-def _refusal(error: NeuralTraderError) -> Response:
-    problem = problem_of(error)
-    body = {"title": problem.code, "status": problem.status, "code": problem.code, "detail": problem.message}
-    headers = {"www-authenticate": 'Bearer realm="nt-ray"'} if problem.status == 401 else None
-    return Response(json.dumps(body), problem.status, headers, "application/problem+json")

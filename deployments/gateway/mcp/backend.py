@@ -1,31 +1,28 @@
-"""What tools may ask of the platform beside its libraries: settings, and the accounts at venues.
+"""What tools may ask of the platform beside its libraries: settings, accounts at venues, live sessions, jobs.
 
-Tools know this protocol alone. One implementation opens accounts in this process, the other asks those that live on
-the cluster.
+Tools know this protocol alone. One implementation opens accounts and works on jobs in this process, the other asks the
+actors of the cluster. What changes something in an account goes through its door, as the routes do it.
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from nt_ray.config import Settings
-from nt_ray.trader.reports import AccountState, OrderReport
-from nt_ray.trading.orders import Fill, Order, OrderRequest
+from deployments.gateway.backend.jobs import Jobs
+from deployments.gateway.backend.platform import Trading
+from nt_ray.trader.reports import AccountState
+from nt_ray.trading.orders import Fill, Order
 
 
-class Backend(Protocol):
-    """Settings and accounts."""
+class Backend(Trading, Protocol):
+    """Settings, accounts, live sessions and jobs; doors, sessions and jobs are asked in the server's loop."""
 
     @property
-    def settings(self) -> Settings:
-        """Settings of the platform."""
-        ...
-
-    def accounts(self) -> tuple[str, ...]:
-        """Names of the accounts at venues."""
+    def jobs(self) -> Jobs:
+        """Its jobs."""
         ...
 
     def state(self, account: str) -> AccountState:
-        """Money and positions of an account; `BadInputError` where there is none of this name."""
+        """Money and positions of an account; raises where there is none of this name."""
         ...
 
     def orders(self, account: str) -> Sequence[Order]:
@@ -34,10 +31,6 @@ class Backend(Protocol):
 
     def fills(self, account: str) -> Sequence[Fill]:
         """All its executions, oldest first."""
-        ...
-
-    def submit(self, account: str, requests: Sequence[OrderRequest]) -> Sequence[OrderReport]:
-        """Pass orders through its gate; one report for each. The same client order id is the same order."""
         ...
 
     def close(self) -> None:

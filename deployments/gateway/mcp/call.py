@@ -2,8 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+import anyio.from_thread
 
 from deployments.gateway.mcp.backend import Backend
 from deployments.gateway.mcp.problems import StoppedError
@@ -13,6 +16,17 @@ PAUSE_S: Final = 0.1
 """Least time between two words about progress."""
 
 Tell = Callable[[int, int, str], None]
+Args = TypeVarTuple("Args")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a job of a call has left: its id, the name of its run, its summary as `nt://runs/NAME` has it."""
+
+    job: str
+    run: str
+    summary: Mapping[str, Any]
 
 
 class Call:
@@ -37,3 +51,11 @@ class Call:
         if self._tell is not None and (done >= total or now - self._told >= PAUSE_S):
             self._told = now
             self._tell(done, total, message)
+
+    def accounts(self) -> list[str]:
+        """Names of the accounts."""
+        return self.ask(self.backend.accounts.names)
+
+    def ask(self, question: Callable[[*Args], Coroutine[Any, Any, T]], *arguments: *Args) -> T:
+        """Ask in the server's loop, and wait for the answer in the tool's thread."""
+        return anyio.from_thread.run(question, *arguments)

@@ -10,16 +10,36 @@ from deployments.gateway.mcp.tools import (
     backtests,
     betting,
     brokers,
+    controls,
+    depth,
     market,
     neural,
+    odds,
     risk,
     strategies,
+    swarm_looks,
     swarms,
     system,
     unavailable,
 )
 
-_ROOMS = (system, strategies, market, backtests, risk, accounts, betting, neural, swarms, brokers, unavailable)
+_ROOMS = (
+    system,
+    strategies,
+    market,
+    backtests,
+    risk,
+    accounts,
+    controls,
+    betting,
+    odds,
+    depth,
+    neural,
+    swarms,
+    swarm_looks,
+    brokers,
+    unavailable,
+)
 
 
 def _by_name() -> dict[str, Tool]:

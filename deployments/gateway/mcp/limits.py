@@ -3,6 +3,8 @@
 import time
 from collections.abc import Mapping
 
+import anyio.to_thread
+
 from deployments.gateway.mcp.categories import PER_MINUTE, Category
 from deployments.gateway.mcp.problems import TooManyCallsError
 from nt_ray.access.buckets import Buckets, LocalBuckets, Rate
@@ -15,9 +17,13 @@ class CallLimits:
         self._buckets = LocalBuckets(time.monotonic) if buckets is None else buckets
         self._rates = {category: Rate(limit, limit) for category, limit in per_minute.items()}
 
-    def take(self, caller: str, category: Category) -> None:
+    async def take(self, caller: str, category: Category) -> None:
         """Count a call; `TooManyCallsError` where the caller has none left."""
-        rate = self._rates[category]
-        told = self._buckets.take(f"mcp:{category.value}:{caller}", rate)
+        key, rate = f"mcp:{category.value}:{caller}", self._rates[category]
+        if isinstance(self._buckets, LocalBuckets):
+            told = self._buckets.take(key, rate)
+        else:
+            # Another server counts, so it is asked in a thread.
+            told = await anyio.to_thread.run_sync(self._buckets.take, key, rate)
         if not told.allowed:
             raise TooManyCallsError(category, rate.per_minute, told.retry_after_s)

@@ -19,11 +19,11 @@ KEPT = 16
 
 def data_of(settings: Settings, asked: OfData, symbols: tuple[str, ...] = ()) -> Data:
     """Section `[data]` as a call asks for it; the server's own choices hold where it says nothing."""
-    own = settings.data if asked.data is None else Data(source=asked.data)
-    changes = {"symbols": symbols, "start": asked.start_date, "end": asked.end_date}
+    own = settings.data if asked.source is None else Data(source=asked.source)
+    changes = {"symbols": symbols, "start": asked.start, "end": asked.end}
     data = own.model_copy(update={key: value for key, value in changes.items() if value})
     if data.start is not None and data.end is not None and data.end < data.start:
-        raise BadInputError(f"end_date {data.end} is before start_date {data.start}. Exchange them.")
+        raise BadInputError(f"end {data.end} is before start {data.start}. Exchange them.")
     return data
 
 

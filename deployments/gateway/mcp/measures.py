@@ -1,6 +1,8 @@
 """The measures of an equity curve that tools answer with."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from deployments.gateway.mcp.schema import Figure, Output
 from nt_ray.backtest.metrics import Metrics
@@ -26,5 +28,9 @@ class Performance(Output):
 
 def performance(metrics: Metrics) -> Performance:
     """Answer with the measures."""
-    known = asdict(metrics)
+    return measured(asdict(metrics))
+
+
+def measured(known: Mapping[str, Any]) -> Performance:
+    """Answer with measures by their names, as a summary holds them."""
     return Performance(**{name: known[name] for name in Performance.model_fields})

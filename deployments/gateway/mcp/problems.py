@@ -24,7 +24,7 @@ class NotAvailableError(ServiceError):
     """A tool whose area the platform does not have."""
 
     code: ClassVar[str] = "not_available"
-    status: ClassVar[int] = 501
+    status: int = 501
 
     def __init__(self, tool: str, area: str) -> None:
         super().__init__(f"{tool} belongs to {area}, which this platform does not have. nt://tools lists what it has.")
@@ -47,7 +47,7 @@ class TooManyCallsError(NeuralTraderError):
     """More calls of a category than its limit."""
 
     code: ClassVar[str] = "rate_limited"
-    status: ClassVar[int] = 429
+    status: int = 429
 
     def __init__(self, category: Category, per_minute: int, wait_s: float) -> None:
         super().__init__(
@@ -60,14 +60,24 @@ class StoppedError(NeuralTraderError):
     """A call whose caller no longer waits."""
 
     code: ClassVar[str] = "cancelled"
-    status: ClassVar[int] = 499
+    status: int = 499
 
     def __init__(self) -> None:
         super().__init__("The call was cancelled. Call again if it is still wanted.")
 
 
+class ProblemError(NeuralTraderError):
+    """A problem that arose elsewhere and is known by its words alone."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
 def problem_of(error: NeuralTraderError) -> Problem:
     """Say an error in the one shape."""
+    if isinstance(error, ProblemError):
+        return error.problem
     return Problem(code=error.code, message=str(error), status=error.status)
 
 

@@ -75,10 +75,40 @@ _TASKS: Mapping[str, _Task] = {
     "train_a_model": _Task(
         "Train a network, and find out whether it is better than a naive forecast.",
         {"network": ("Kind of network.", "dlinear"), "name": ("Name to register it under.", "candidate")},
-        "Call neural_train with model_type {network} and register_as {name}, leaving the last year out with end_date. "
+        "Call neural_train with model {network} and register_as {name}, leaving the last year out by end. "
         "Then call neural_evaluate for the registered version on the whole data. If it is not better than the naive "
-        "forecast, say so and stop. Otherwise call neural_backtest with the same network, and compare it with its "
-        "benchmark.",
+        "forecast, say so and stop. Otherwise call neural_backtest with the same network as model of its forecasts, "
+        "and compare it with its benchmark.",
+    ),
+    "search_parameters": _Task(
+        "Search the parameters of a strategy, and test the choice on data that it was not chosen on.",
+        {
+            "strategy": ("Name of the strategy.", "momentum"),
+            "symbols": ("Symbols, separated by commas; all of the data if left out.", "all of the data"),
+            "split": ("Last day of the data that may be searched, such as 2019-12-31.", None),
+        },
+        "Call optimize_strategy for {strategy} on the symbols {symbols} that end by {split}. Then call run_backtest "
+        "with the best parameters, and with the defaults, both from the day after {split} on. Compare the two with "
+        "each other and with the benchmark, and say how far the best of the search fell. Recommend the defaults "
+        "unless the choice holds.",
+    ),
+    "paper_trade_swarm": _Task(
+        "Let a swarm of strategies paper-trade, and say who earned what.",
+        {
+            "strategies": ("Names, separated by commas.", "momentum, mean_reversion"),
+            "start": ("First day, such as 2021-01-04.", None),
+        },
+        "Call execute_swarm_strategy with the strategies {strategies} from {start} on. Its progress names the job: "
+        "scale_swarm spreads it over more hosts, shutdown_swarm ends it. Then call get_swarm_status, "
+        "get_swarm_metrics and monitor_swarm_health for it. Report the return beside the benchmark of nt://runs, the "
+        "contribution and weight of each agent, the messages of each topology, and every alert.",
+    ),
+    "system_check": _Task(
+        "Say whether the platform is well: machine, jobs, accounts, models.",
+        {},
+        "Call ping and get_system_metrics. Read nt://jobs and name those that failed or stand still, with their error "
+        "from nt://jobs/ID. Call get_portfolio_status and name silent accounts, halts and tripped breakers. Call "
+        "neural_model_status and name models without a champion. Say in one line what needs a person.",
     ),
 }
 

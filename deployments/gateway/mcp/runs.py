@@ -1,5 +1,6 @@
 """Finished runs as their folders hold them; a name never leads out of the folder of runs."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from deployments.gateway.ownership import reaches_run
+from nt_ray.access.roles import Principal
 from nt_ray.errors import BadInputError, StorageError
 from nt_ray.trader import files
 
@@ -24,24 +27,26 @@ class UnknownRunError(BadInputError):
         super().__init__(f"There is no finished run {name[:128]!r}. nt://runs lists those there are.")
 
 
-def names(runs: Path) -> list[str]:
-    """Name the finished runs, newest first, at most `MOST`."""
+def names(runs: Path, principal: Principal) -> list[str]:
+    """Name the finished runs that are there for somebody, newest first, at most `MOST`."""
     if not runs.is_dir():
         return []
     found = [p for p in runs.iterdir() if p.name != files.LATEST and NAME.fullmatch(p.name)]
-    done = [(p / files.SUMMARY).stat().st_mtime_ns for p in found if (p / files.SUMMARY).is_file()]
-    whole = [p.name for p in found if (p / files.SUMMARY).is_file()]
-    return [name for _, name in sorted(zip(done, whole, strict=True), reverse=True)[:MOST]]
+    whole = [p for p in found if (p / files.SUMMARY).is_file()]
+    newest = sorted(((p / files.SUMMARY).stat().st_mtime_ns, p.name) for p in whole)[::-1]
+    his = (name for _, name in newest if reaches_run(runs / name, principal))
+    return list(itertools.islice(his, MOST))
 
 
-def folder(runs: Path, name: str, having: str = files.SUMMARY) -> Path:
-    """Find the folder of a run, or by `latest` of the newest that has a file."""
+def folder(runs: Path, name: str, principal: Principal, having: str = files.SUMMARY) -> Path:
+    """Find the folder of a run that is there for somebody, or by `latest` of the newest that has a file."""
     wanted = name
     if name == files.LATEST:
-        wanted = next((known for known in names(runs) if (runs / known / having).is_file()), "")
-    if not NAME.fullmatch(wanted) or not (runs / wanted / files.SUMMARY).is_file():
+        wanted = next((known for known in names(runs, principal) if (runs / known / having).is_file()), "")
+    place = runs / wanted
+    if not NAME.fullmatch(wanted) or not (place / files.SUMMARY).is_file() or not reaches_run(place, principal):
         raise UnknownRunError(name)
-    return runs / wanted
+    return place
 
 
 def summary(run: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What tools take and answer: strict models, bounded fields, and figures that JSON can hold.
 
-An input refuses unknown fields and wrong types; nothing is coerced. An output never holds NaN or an infinity: a figure
-that is undefined is absent (`null`).
+A tool that does what a route of the gateway does takes the route's own model, extended by what only the tool has
+(`deployments.gateway.mcp.twin`); the models here are for the others. An input refuses unknown fields and wrong types;
+nothing is coerced. An output never holds NaN or an infinity: a figure that is undefined is absent (`null`).
 """
 
 import math
@@ -11,18 +12,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from nt_ray.trader.jobs.spec import Name, Symbol
+
 EmbeddedData: TypeAlias = Literal["sp500", "sp500-index", "indices", "stocks"]
-Symbol: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9^][A-Za-z0-9._/^=-]*$", description="Symbol.")
-]
 Symbols: TypeAlias = Annotated[tuple[Symbol, ...], Field(max_length=100)]
 StrategyName: TypeAlias = Annotated[
-    str,
-    Field(
-        max_length=64,
-        pattern=r"^[A-Za-z][A-Za-z0-9_ -]*$",
-        description="Name or alias of a strategy of the platform, as list_strategies gives them.",
-    ),
+    Name, Field(description="Name or alias of a strategy of the platform, as list_strategies gives them.")
 ]
 """Never the name of a file: a strategy of one's own is code, and code does not come through this door."""
 Account: TypeAlias = Annotated[
@@ -30,9 +25,6 @@ Account: TypeAlias = Annotated[
 ]
 RunName: TypeAlias = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$", description="Run, as nt://runs lists them, or latest.")
-]
-Parameters: TypeAlias = Annotated[
-    dict[Annotated[str, Field(max_length=64)], Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=32)
 ]
 Share: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive: TypeAlias = Annotated[Decimal, Field(gt=0, le=1_000_000_000, allow_inf_nan=False)]
@@ -67,6 +59,6 @@ class Nothing(Input):
 class OfData(Input):
     """Which bars are looked at: the server's own, or an embedded data set."""
 
-    data: EmbeddedData | None = Field(None, description="An embedded data set; the server's own data if left out.")
-    start_date: date | None = Field(None, description="First day.")
-    end_date: date | None = Field(None, description="Last day, included.")
+    source: EmbeddedData | None = Field(None, description="An embedded data set; the server's own data if left out.")
+    start: date | None = Field(None, description="First day.")
+    end: date | None = Field(None, description="Last day, included.")

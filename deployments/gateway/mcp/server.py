@@ -25,9 +25,10 @@ from mcp_types import (
 
 from deployments.gateway.mcp import prompts, resources
 from deployments.gateway.mcp.backend import Backend
-from deployments.gateway.mcp.calling import Caller
+from deployments.gateway.mcp.calling import AROUND, Asker, Caller
 from deployments.gateway.mcp.catalogue import TOOLS
 from deployments.gateway.mcp.limits import CallLimits
+from deployments.gateway.middleware.audit import AuditLog
 from nt_ray.access.roles import Principal
 from nt_ray.project import project
 
@@ -41,9 +42,11 @@ INSTRUCTIONS = (
 )
 
 
-def build_server(backend: Backend, identify: Identify, limits: CallLimits | None = None) -> Server[Any]:
-    """Build a server over a backend; `identify` says who asks."""
-    caller = Caller(backend, limits or CallLimits())
+def build_server(
+    backend: Backend, identify: Identify, limits: CallLimits | None = None, audit: AuditLog | None = None
+) -> Server[Any]:
+    """Build a server over a backend; `identify` says who asks, and `audit` keeps what was changed."""
+    caller = Caller(backend, limits or CallLimits(), audit)
 
     async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
         principal = identify(context)
@@ -51,7 +54,9 @@ def build_server(backend: Backend, identify: Identify, limits: CallLimits | None
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult:
         report = context.session.report_progress
-        return await caller.call(identify(context), params.name, params.arguments or {}, report)
+        state = {} if context.request is None else context.request.scope.get("state", {})
+        asker = Asker(identify(context), state.get("address", ""), state.get("request_id", ""), state.get(AROUND))
+        return await caller.call(asker, params.name, params.arguments or {}, report)
 
     async def list_resources(context: Context, _: PaginatedRequestParams | None) -> ListResourcesResult:
         return ListResourcesResult(resources=resources.listed(identify(context)))
@@ -73,6 +78,8 @@ def build_server(backend: Backend, identify: Identify, limits: CallLimits | None
         title="Neural Trader on Ray",
         version=project().version,
         instructions=INSTRUCTIONS,
+        # Without it each call over HTTP lists all tools to find the one.
+        get_tool_input_schema=_input_schema,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_resources=list_resources,
@@ -81,3 +88,7 @@ def build_server(backend: Backend, identify: Identify, limits: CallLimits | None
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
     )
+
+
+def _input_schema(name: str) -> dict[str, Any] | None:
+    return TOOLS[name].listed.input_schema if name in TOOLS else None

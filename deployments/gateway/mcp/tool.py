@@ -1,6 +1,7 @@
 """What a tool is: a function of a call and its arguments, with all that a client and a gatekeeper have to know of it.
 
-Name, description, input and output are the function's own: its name, its docstring, its annotations.
+Name, description, input and output are the function's own: its name, its docstring, its annotations. A tool whose
+work is heavy gives the job that does it (`job`), of a kind that the platform's API takes, and words what it has left.
 """
 
 import inspect
@@ -12,15 +13,18 @@ from typing import Any, get_type_hints
 
 from mcp_types import Tool as Listed
 from mcp_types import ToolAnnotations
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from deployments.gateway.mcp.call import Call
+from deployments.gateway.mcp.call import Call, Done
 from deployments.gateway.mcp.categories import Category
 from deployments.gateway.mcp.problems import ArgumentsError, NotAvailableError
-from deployments.gateway.mcp.schema import Input, Output
+from deployments.gateway.mcp.twin import Twin
 from nt_ray.access.roles import Scope
+from nt_ray.trader.jobs.spec import AnySpec
 
-Run = Callable[[Call, Any], Output]
+Run = Callable[[Call, Any], BaseModel]
+Plan = Callable[[Call, Any], AnySpec]
+Finish = Callable[[Call, Any, Done], BaseModel]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +35,8 @@ class Tool:
     description: str
     category: Category
     scope: Scope
-    input: type[Input]
-    output: type[Output] | None
+    input: type[BaseModel]
+    output: type[BaseModel] | None
     example: Mapping[str, Any] = field(default_factory=dict)
     changes: bool = False
     """Whether anything is different afterwards."""
@@ -42,13 +46,31 @@ class Tool:
     """Whether the same call twice does no more than once."""
     area: str = ""
     """What the platform would have to have for it; empty where it is there."""
-    run: Run
+    twin: Twin | None = None
+    """Route that does the same."""
+    run: Callable[[Call, Any], Any]
+    """Answers, or gives the job whose end `finish` words."""
+    finish: Finish | None = None
 
-    def read(self, arguments: Mapping[str, Any]) -> Input:
+    @property
+    def is_done(self) -> bool:
+        """Whether what it changes is done once it has begun, though its caller goes; a job is cancelled instead."""
+        return self.changes and self.finish is None
+
+    def read(self, arguments: Mapping[str, Any]) -> BaseModel:
         """Read arguments strictly, as the JSON that they came as."""
         try:
-            return self.input.model_validate_json(json.dumps(arguments))
+            return self.input.model_validate_json(json.dumps(arguments), strict=True)
         except ValidationError as error:
+            raise ArgumentsError(self.name, error) from None
+
+    def begin(self, call: Call, asked: BaseModel) -> Any:
+        """Answer, or give the job; what the platform's API takes no such job of is wrong with the arguments."""
+        try:
+            return self.run(call, asked)
+        except ValidationError as error:
+            if self.finish is None:
+                raise
             raise ArgumentsError(self.name, error) from None
 
     @cached_property
@@ -70,48 +92,63 @@ class Tool:
                 "category": self.category.value,
                 "scope": self.scope.value,
                 "available": not self.area,
+                "route": "" if self.twin is None else self.twin.route,
                 "example": dict(self.example),
             },
         )
 
 
 def tool(
-    category: Category,
-    scope: Scope,
-    example: Mapping[str, Any] | None = None,
-    *,
-    changes: bool = False,
-    destructive: bool = False,
-    repeatable: bool = True,
+    category: Category, scope: Scope, example: Mapping[str, Any] | None = None, twin: Twin | None = None, **hints: bool
 ) -> Callable[[Run], Tool]:
-    """Make a tool of a function `(call, arguments) -> answer`."""
+    """Make a tool of a function `(call, arguments) -> answer`; `hints`: changes, destructive, repeatable of `Tool`."""
 
     def wrap(run: Run) -> Tool:
-        hints = get_type_hints(run)
-        return Tool(
-            name=run.__name__,
-            description=" ".join(inspect.cleandoc(run.__doc__ or "").split()),
-            category=category,
-            scope=scope,
-            input=next(hints[name] for name in hints if name not in ("call", "return")),
-            output=hints["return"],
-            example=example or {},
-            changes=changes,
-            destructive=destructive,
-            repeatable=repeatable,
-            run=run,
-        )
+        return _made(run, None, run, category, scope, example or {}, twin, hints)
 
     return wrap
 
 
+def job(
+    finish: Finish, category: Category, scope: Scope, example: Mapping[str, Any], twin: Twin, **hints: bool
+) -> Callable[[Plan], Tool]:
+    """Make a tool of a function `(call, arguments) -> job`, and of one that answers with what the job has left."""
+
+    def wrap(plan: Plan) -> Tool:
+        return _made(plan, finish, finish, category, scope, example, twin, hints)
+
+    return wrap
+
+
+def _made(
+    run: Run | Plan, finish: Finish | None, answers: Run | Finish, category: Category, scope: Scope,
+    example: Mapping[str, Any], twin: Twin | None, hints: Mapping[str, bool],
+) -> Tool:  # fmt: skip
+    _, takes = [kind for name, kind in get_type_hints(run).items() if name != "return"]
+    return Tool(
+        name=run.__name__,
+        description=" ".join(inspect.cleandoc(run.__doc__ or "").split()),
+        category=category,
+        scope=scope,
+        input=takes,
+        output=get_type_hints(answers)["return"],
+        example=example,
+        changes=hints.get("changes", False),
+        destructive=hints.get("destructive", False),
+        repeatable=hints.get("repeatable", True),
+        twin=twin,
+        run=run,
+        finish=finish,
+    )
+
+
 def not_available(
-    name: str, description: str, category: Category, scope: Scope, area: str, takes: type[Input],
+    name: str, description: str, category: Category, scope: Scope, area: str, takes: type[BaseModel],
     example: Mapping[str, Any], *, changes: bool = False, destructive: bool = False,
 ) -> Tool:  # fmt: skip
     """Name a tool whose area the platform does not have; every call is refused with `NotAvailableError`."""
 
-    def refuse(_: Call, __: Input) -> Output:
+    def refuse(_: Call, __: BaseModel) -> BaseModel:
         raise NotAvailableError(name, area)
 
     return Tool(

@@ -14,12 +14,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nt_ray.access.buckets import Verdict
 from nt_ray.access.roles import Principal
+from nt_ray.errors import NeuralTraderError, ServiceError
 
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"apca-api-key-id", b"apca-api-secret-key"})
+_LATER = 1013
+_HEALTH = "/health"
 
 
 class Gatekeeper(Protocol):
     """Knows who is who; `nt_ray.access.gatekeeper` is one."""
+
+    def recall(self, headers: Mapping[str, str]) -> Principal | None:
+        """Tell who a request is from without waiting, where that is known; else None."""
+        ...
 
     def authenticate(self, headers: Mapping[str, str], address: str) -> Principal:
         """Tell who a request is from."""
@@ -27,6 +34,10 @@ class Gatekeeper(Protocol):
 
     def authenticate_pair(self, key_id: str, secret: str, address: str) -> Principal:
         """Tell whose an id and a secret are."""
+        ...
+
+    def check(self) -> None:
+        """Raise where identities cannot be read and written now."""
         ...
 
 
@@ -39,6 +50,10 @@ class Limits(Protocol):
 
     def principal(self, principal: Principal, cost: int = 1) -> Verdict:
         """Count a request of somebody."""
+        ...
+
+    def check(self) -> None:
+        """Raise where requests cannot be counted now."""
         ...
 
 
@@ -62,15 +77,14 @@ class Identity:
         state = scope.setdefault("state", {})
         state["address"] = address = address_of(scope, self._hops)
         if scope["type"] == "websocket":
-            # A connection shows who it is in its headers or in a message; its routes ask.
-            await self._app(scope, receive, send)
+            await self._connection(scope, receive, send, address)
             return
-        verdict = await self._count(address, None)
-        if any(name in _CREDENTIALS for name, _ in scope["headers"]):
-            principal = self._gatekeeper.authenticate(Headers(scope=scope), address)
-            state["principal"] = principal
-            verdict = await self._count(address, principal)
-        told = _told(verdict)
+        verdict = await self._count(scope, address, None)
+        shown = [pair for pair in scope["headers"] if pair[0] in _CREDENTIALS]
+        if shown:
+            state["principal"] = principal = await who(self._gatekeeper, Headers(raw=shown), address)
+            verdict = await self._count(scope, address, principal)
+        told = [] if verdict is None else _told(verdict)
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -79,11 +93,35 @@ class Identity:
 
         await self._app(scope, receive, counted)
 
-    async def _count(self, address: str, principal: Principal | None) -> Verdict:
+    async def _connection(self, scope: Scope, receive: Receive, send: Send, address: str) -> None:
+        """Count a connection; who it is shows in its headers or in a message, and its routes ask."""
+        try:
+            await self._count(scope, address, None)
+        except NeuralTraderError:
+            # Before it is accepted this is a plain 403.
+            await send({"type": "websocket.close", "code": _LATER})
+            return
+        await self._app(scope, receive, send)
+
+    async def _count(self, scope: Scope, address: str, principal: Principal | None) -> Verdict | None:
         def count() -> Verdict:
             return self._limits.address(address) if principal is None else self._limits.principal(principal)
 
-        return await asyncio.to_thread(count) if self._waits else count()
+        try:
+            return await asyncio.to_thread(count) if self._waits else count()
+        except ServiceError:
+            # Nobody can be counted: just then health has to be told, and who restarts processes must not.
+            if scope["path"].startswith(_HEALTH):
+                return None
+            raise
+
+
+async def who(gatekeeper: Gatekeeper, headers: Mapping[str, str], address: str) -> Principal:
+    """Tell who a request is from; a look-up may wait for the disk, and others go on meanwhile."""
+    found = gatekeeper.recall(headers)
+    if found is None:
+        found = await asyncio.to_thread(gatekeeper.authenticate, headers, address)
+    return found
 
 
 def address_of(scope: Scope, hops: int) -> str:

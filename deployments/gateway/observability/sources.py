@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 from deployments.gateway.backend.accounts import Accounts
 from deployments.gateway.observability.gpu import Gpu, gpus
+from deployments.gateway.observability.kept import Kept
+from deployments.gateway.observability.metrics import Watched
+from deployments.gateway.observability.work import Keepers, Work
 from nt_ray.errors import NeuralTraderError
-from nt_ray.trader.tally import AccountTally
 
 KEPT_S: Final = 1.0
-GPU_KEPT_S: Final = 5.0
+GPU_KEPT_S: Final = 15.0
 PATIENCE_S: Final = 3.0
 
 T = TypeVar("T")
@@ -21,49 +22,58 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class Kept(Generic[T]):
-    """A value that is asked for anew once it is old; callers meanwhile wait for the one question."""
-
-    def __init__(self, ask: Callable[[], Awaitable[T]], kept_s: float) -> None:
-        self._ask, self._kept_s = ask, kept_s
-        self._guard = asyncio.Lock()
-        self._known: tuple[float, T] | None = None
-
-    async def get(self) -> T:
-        """Return the value, not older than it may be."""
-        async with self._guard:
-            now = time.monotonic()
-            if self._known is None or now - self._known[0] >= self._kept_s:
-                self._known = now, await self._ask()
-            return self._known[1]
-
-
 @dataclass(frozen=True, slots=True)
-class Tallies:
+class Answers:
     """Accounts that answered, and whether all did."""
 
-    found: tuple[AccountTally, ...]
+    found: tuple[Watched, ...]
     complete: bool
 
 
 class Asked:
     """What the platform said lately."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, expected: Iterable[str] = (), keepers: Keepers | None = None) -> None:
+        """Ask these accounts and keepers; `expected` should run."""
         self._accounts = accounts
-        self.tallies: Kept[Tallies] = Kept(self._tallies, KEPT_S)
+        self._expected = frozenset(expected)
+        self._names: Kept[list[str]] = Kept(accounts.names, 0.0)
+        self.accounts: Kept[Answers] = Kept(self._all, KEPT_S)
+        self._keepers = keepers
+        self.work: Kept[Work] = Kept(self._work, KEPT_S)
         self.gpus: Kept[list[Gpu]] = Kept(gpus, GPU_KEPT_S)
 
-    async def _tallies(self) -> Tallies:
-        found = await asyncio.gather(*(self._tally(name) for name in await self._accounts.names()))
-        there = tuple(tally for tally in found if tally is not None)
-        return Tallies(there, len(there) == len(found))
+    async def _work(self) -> Work:
+        if self._keepers is None:
+            return Work()
+        jobs, sessions = await asyncio.gather(
+            _answer("The keeper of jobs", self._keepers.jobs()),
+            _answer("The keeper of live sessions", self._keepers.sessions.statuses("")),
+        )
+        return Work(jobs, sessions)
 
-    async def _tally(self, account: str) -> AccountTally | None:
+    async def _all(self) -> Answers:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                found: AccountTally = await self._accounts.account(account).call("tally")
+                names = sorted(self._expected.union(await self._names.get()))
         except (NeuralTraderError, TimeoutError) as error:
-            _log.warning("Account %s told nothing for /metrics: %s", account, error or "no answer in time")
-            return None
-        return found
+            _log.warning("Accounts cannot be listed for /metrics: %s", error or "no answer in time")
+            return Answers((), complete=False)
+        found = await asyncio.gather(*map(self._one, names))
+        there = tuple(watched for watched in found if watched is not None)
+        return Answers(there, len(there) == len(found))
+
+    async def _one(self, account: str) -> Watched | None:
+        door = self._accounts.account(account)
+        found = await _answer(f"Account {account}", asyncio.gather(door.glance("tally"), door.glance("status")))
+        return None if found is None else Watched(*found)
+
+
+async def _answer(who: str, question: Awaitable[T]) -> T | None:
+    """Wait for an answer, not for long; None where there is none, and the log says why."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await question
+    except (NeuralTraderError, TimeoutError) as error:
+        _log.warning("%s told nothing for /metrics: %s", who, error or "no answer in time")
+        return None

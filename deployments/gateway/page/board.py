@@ -1,24 +1,24 @@
-"""`/dashboard/accounts`: an account as a person watches it, and its kill switch. Money and quantity are exact text."""
+"""`/dashboard/accounts`: an account as a person watches it, and its kill switch. Money and quantity are exact text.
+
+What changes with every order is apart from what changes with a mark (`deployments.gateway.page.curve`) and what costs a
+look at all bars (`deployments.gateway.page.tails`), so that each can be asked for at its own pace.
+"""
 
 import math
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from deployments.gateway.backend.accounts import Accounts
-from deployments.gateway.platform.accounts import AccountPath
+from deployments.gateway.backend.platform import Platform
+from deployments.gateway.platform.accounts import AccountPath, running
 from deployments.gateway.platform.replies import Body, problems, replied
-from deployments.gateway.problems import NotFoundError
 from deployments.gateway.security import needs
 from nt_ray.access.roles import Principal, Scope
 from nt_ray.trader.board import Board, BoardOrder
-from nt_ray.trader.live_readings import EquityCurve
 
-MOST_POINTS: Final = 1500
 _SCOPE: Final = r"^(account|(venue|strategy|symbol):[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63})$"
 
 
@@ -34,7 +34,7 @@ class PositionView(Body):
 
 
 class OrderView(Body):
-    """An order; `rule` and `reason` say why it was denied or rejected."""
+    """An order of a quantity or of money (`notional`); `rule` and `reason` say why it was denied or rejected."""
 
     client_order_id: str
     time: str
@@ -43,6 +43,7 @@ class OrderView(Body):
     side: str
     type: str
     quantity: str
+    notional: str | None
     limit_price: str | None
     stop_price: str | None
     filled: str
@@ -62,15 +63,8 @@ class LimitView(Body):
     left: float | None = Field(description="What is left to the limit; below zero beyond it.")
 
 
-class CurveView(Body):
-    """Equity over time."""
-
-    times: list[str]
-    equity: list[float]
-
-
 class BoardView(Body):
-    """An account to be watched; orders newest first."""
+    """An account to be watched; orders newest first, `open` of all its orders are open."""
 
     account: str
     currency: str
@@ -81,12 +75,10 @@ class BoardView(Body):
     buying_power: str
     positions: list[PositionView]
     orders: list[OrderView]
+    open: int
     limits: list[LimitView]
-    var: float | None = Field(description="Value at risk of what is held, as a fraction of equity.")
-    var_confidence: float
     halts: dict[str, str]
     breaker: list[str]
-    curve: CurveView
 
 
 class Halting(Body):
@@ -102,55 +94,40 @@ class Halts(Body):
     halts: dict[str, str]
 
 
-def router(accounts: Accounts) -> APIRouter:
+def router(platform: Platform) -> APIRouter:
     """Build the routes."""
     routes = APIRouter(prefix="/dashboard/accounts", tags=["dashboard"])
 
     @routes.get("/{account}", response_model=BoardView, responses=problems(404), summary="Watch an account")
     async def board(
-        request: Request,
         principal: Annotated[Principal, needs(Scope.TRADING_READ)],
         account: AccountPath,
         orders: Annotated[int, Query(ge=1, le=500)] = 50,
-        days: Annotated[int, Query(ge=1, le=366, description="Days of equity; up to 5 by minute.")] = 2,
     ) -> Response:
         principal.require(Scope.TRADING_READ, account)
-        await _check_runs(accounts, account)
-        door = accounts.account(account)
-        found: Board = await door.call("board", orders)
-        end = max(found.overview.time, datetime.now(UTC))
-        curve = await door.worth(end - timedelta(days=days), end, by_day=days > 5)
-        return replied(request, _view(found, curve))
+        door = await running(platform, account)
+        return replied(_view(await door.call("board", orders)))
 
     @routes.post("/{account}/halt", response_model=Halts, responses=problems(404), summary="Set a kill switch")
     async def halt(principal: Annotated[Principal, needs(Scope.KILL)], account: AccountPath, body: Halting) -> Halts:
-        return await _turn(accounts, principal, account, "halt", body)
+        return await _turn(platform, principal, account, "halt", body)
 
     @routes.post("/{account}/resume", response_model=Halts, responses=problems(404), summary="Lift a kill switch")
     async def resume(principal: Annotated[Principal, needs(Scope.KILL)], account: AccountPath, body: Halting) -> Halts:
-        return await _turn(accounts, principal, account, "resume", body)
+        return await _turn(platform, principal, account, "resume", body)
 
     return routes
 
 
-async def _turn(accounts: Accounts, principal: Principal, account: str, method: str, body: Halting) -> Halts:
+async def _turn(platform: Platform, principal: Principal, account: str, method: str, body: Halting) -> Halts:
     principal.require(Scope.KILL, account)
-    await _check_runs(accounts, account)
-    door = accounts.account(account)
+    door = await running(platform, account)
     await door.call(method, body.scope, principal.id, body.reason)
     return Halts(halts=(await door.overview()).halts)
 
 
-async def _check_runs(accounts: Accounts, account: str) -> None:
-    if account not in await accounts.names():
-        raise NotFoundError(f"There is no running account {account}. List the accounts to see which there are.")
-
-
-def _view(found: Board, curve: EquityCurve) -> BoardView:
+def _view(found: Board) -> BoardView:
     whole = found.overview
-    step = -(-len(curve.samples) // MOST_POINTS) or 1
-    # Counted from the end, so that the newest value stays.
-    samples = curve.samples[::-1][::step][::-1]
     return BoardView(
         account=whole.name,
         currency=whole.currency,
@@ -172,12 +149,10 @@ def _view(found: Board, curve: EquityCurve) -> BoardView:
             if h.quantity
         ],
         orders=[_order(order) for order in found.orders],
+        open=found.open,
         limits=[_limit(u.name, u.value, u.limit) for u in found.limits],
-        var=found.var,
-        var_confidence=found.var_confidence,
         halts=whole.halts,
         breaker=list(whole.breaker),
-        curve=CurveView(times=[t.isoformat() for t, _ in samples], equity=[float(v) for _, v in samples]),
     )
 
 
@@ -190,7 +165,8 @@ def _order(found: BoardOrder) -> OrderView:
         symbol=request.symbol,
         side=str(request.side),
         type=str(request.type),
-        quantity=_text(request.quantity) if request.notional is None else f"{_text(request.notional)} of money",
+        quantity=_text(request.quantity),
+        notional=None if request.notional is None else _text(request.notional),
         limit_price=None if request.limit_price is None else _text(request.limit_price),
         stop_price=None if request.stop_price is None else _text(request.stop_price),
         filled=_text(order.filled_quantity),

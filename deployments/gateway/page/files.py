@@ -1,7 +1,8 @@
 """The page and its assets: files of this package, and plotly's own JavaScript from the installed one.
 
-Each is read and compressed once, when it is first asked for. The page runs scripts of this origin alone and speaks to
-it alone; styles may stand in the page, since plotly writes them there.
+Each is read and compressed once, when it is first asked for. Browsers ask each time whether it has changed, but for
+plotly's, whose address bears its version. The page runs scripts of this origin alone and speaks to it alone; styles may
+stand in the page, since plotly writes them there.
 """
 
 import gzip
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from deployments.gateway.problems import NotFoundError
 
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 PLOTLY: Final = "plotly.min.js"
@@ -79,7 +80,9 @@ def asset(name: str) -> Asset:
 
 
 def _sent(request: Request, found: Asset) -> Response:
-    headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    kept = request.url.path.endswith(PLOTLY) and request.url.query == version("plotly")
+    cache_for = "public, max-age=31536000, immutable" if kept else "no-cache"
+    headers = {"ETag": found.etag, "Cache-Control": cache_for, "Vary": "Accept-Encoding"}
     headers["Content-Security-Policy"] = POLICY
     if request.headers.get("if-none-match") == found.etag:
         return Response(status_code=304, headers=headers)

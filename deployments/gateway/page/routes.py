@@ -1,12 +1,11 @@
 """All routes of the dashboard: the page, its assets, and what it asks for."""
 
-from pathlib import Path
 from typing import Annotated, Final
 
 from fastapi import APIRouter
 
-from deployments.gateway.backend.accounts import Accounts
-from deployments.gateway.page import board, files, run
+from deployments.gateway.backend.platform import Platform
+from deployments.gateway.page import board, curve, files, models, run, sessions, tails
 from deployments.gateway.platform.replies import Body, problems
 from deployments.gateway.security import needs
 from nt_ray.access.roles import GRANTS, Principal
@@ -22,12 +21,20 @@ class Me(Body):
     scopes: list[str]
 
 
-def router(accounts: Accounts, runs: Path) -> APIRouter:
+def router(platform: Platform) -> APIRouter:
     """Build the routes."""
     routes = APIRouter()
     routes.include_router(files.router())
-    routes.include_router(board.router(accounts), prefix=PREFIX)
-    routes.include_router(run.router(runs), prefix=PREFIX)
+    parts = (
+        board.router(platform),
+        curve.router(platform),
+        tails.router(platform),
+        models.router(platform.settings),
+        run.router(platform.settings.runs),
+        sessions.router(platform),
+    )
+    for part in parts:
+        routes.include_router(part, prefix=PREFIX)
 
     @routes.get(PREFIX + "/me", response_model=Me, responses=problems(), tags=["dashboard"], summary="Who am I?")
     async def me(principal: Annotated[Principal, needs()]) -> Me:

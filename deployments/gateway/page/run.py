@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import polars as pl
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
+from deployments.gateway.ownership import reaches_run
 from deployments.gateway.platform.accounts import plain
 from deployments.gateway.platform.replies import Body, problems, replied
 from deployments.gateway.problems import NotFoundError
@@ -49,19 +50,29 @@ class RunBoard(Body):
     edges: list[tuple[int, int]]
 
 
+class NewestRun(Body):
+    """The newest run that is there for who asks; null where none has finished yet."""
+
+    run: RunBoard | None
+
+
 def router(runs: Path) -> APIRouter:
     """Build the routes; `runs` is the folder of runs."""
     routes = APIRouter(prefix="/dashboard", tags=["dashboard"])
 
-    @routes.get("/run", response_model=RunBoard, responses=problems(404), summary="Watch the newest run of a swarm")
-    async def newest(request: Request, _: Annotated[Principal, needs(Scope.RUNS_READ)]) -> Response:
-        return replied(request, await asyncio.to_thread(_read, runs))
+    @routes.get("/run", response_model=NewestRun, responses=problems(404), summary="Watch the newest run of a swarm")
+    async def newest(principal: Annotated[Principal, needs(Scope.RUNS_READ)]) -> Response:
+        return replied(await asyncio.to_thread(_look, runs, principal))
 
     return routes
 
 
-def _read(runs: Path) -> RunBoard:
-    folder = _newest(runs)
+def _look(runs: Path, principal: Principal) -> NewestRun:
+    folder = _newest(runs, principal)
+    return NewestRun(run=None if folder is None else _read(folder))
+
+
+def _read(folder: Path) -> RunBoard:
     try:
         summary = json.loads((folder / files.SUMMARY).read_text(encoding="utf-8"))
         graph = json.loads((folder / files.GRAPH).read_text(encoding="utf-8"))
@@ -99,10 +110,8 @@ def _agent(row: dict[str, Any], place: tuple[float, float]) -> AgentView:
     )
 
 
-def _newest(runs: Path) -> Path:
-    """Newest folder of a swarm's run, by when its summary was written."""
+def _newest(runs: Path, principal: Principal) -> Path | None:
+    """Newest folder of a swarm's run that is there for somebody, by when its summary was written."""
     found = [path.parent for path in runs.glob(f"*/{files.GRAPH}") if (path.parent / files.SUMMARY).is_file()]
-    found = [folder for folder in found if not folder.is_symlink()]
-    if not found:
-        raise NotFoundError("No swarm has finished a run yet. Start one with nt-ray run.")
-    return max(found, key=lambda folder: (folder / files.SUMMARY).stat().st_mtime_ns)
+    found = [folder for folder in found if not folder.is_symlink() and reaches_run(folder, principal)]
+    return max(found, key=lambda folder: (folder / files.SUMMARY).stat().st_mtime_ns, default=None)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -66,7 +66,6 @@ def router(platform: Platform) -> APIRouter:
 
     @routes.get("/{account}/entries", response_model=EntryPage, responses=problems(404), summary="Read a journal")
     async def entries(
-        request: Request,
         principal: Annotated[Principal, needs(Scope.JOURNAL_READ)],
         account: AccountPath,
         run: Run = None,
@@ -75,27 +74,27 @@ def router(platform: Platform) -> APIRouter:
     ) -> Response:
         principal.require(Scope.JOURNAL_READ, account)
         after = number_at("entries", cursor) or 0
-        rows = await asyncio.to_thread(_read, platform.settings, account, run, after, limit)
-        more = cursor_of("entries", rows[-1].seq) if len(rows) == limit else None
-        return replied(request, EntryPage(account=account, entries=[_view(row) for row in rows], next=more))
+        rows = await asyncio.to_thread(_read, _where(platform.settings, account, run, principal), after, limit + 1)
+        more = cursor_of("entries", rows[limit - 1].seq) if len(rows) > limit else None
+        return replied(EntryPage(account=account, entries=[_view(row) for row in rows[:limit]], next=more))
 
     @routes.get("/{account}/verification", response_model=Verdict, responses=problems(404), summary="Prove a journal")
     async def verification(
-        request: Request,
         principal: Annotated[Principal, needs(Scope.JOURNAL_READ)],
         account: AccountPath,
         run: Run = None,
         head: Annotated[str, Query(pattern=r"^([0-9a-f]{64})?$", description="A head noted earlier.")] = "",
     ) -> Response:
         principal.require(Scope.JOURNAL_READ, account)
-        return replied(request, await asyncio.to_thread(_verify, platform.settings, account, run, head))
+        place = _where(platform.settings, account, run, principal)
+        return replied(await asyncio.to_thread(_verify, place, account, head))
 
     return routes
 
 
-def _where(settings: Settings, account: str, run: str | None) -> str | FilePath:
+def _where(settings: Settings, account: str, run: str | None, principal: Principal) -> str | FilePath:
     if run is not None:
-        found: str | FilePath = run_folder(FilePath(settings.runs), run) / f"journal-{account}.sqlite"
+        found: str | FilePath = run_folder(FilePath(settings.runs), run, principal) / f"journal-{account}.sqlite"
     elif account in settings.brokers.enabled:
         found = journal_of(settings, account)
     else:
@@ -105,13 +104,13 @@ def _where(settings: Settings, account: str, run: str | None) -> str | FilePath:
     return found
 
 
-def _read(settings: Settings, account: str, run: str | None, after: int, limit: int) -> list[Row]:
-    with opened(_where(settings, account, run)) as journal:
+def _read(place: str | FilePath, after: int, limit: int) -> list[Row]:
+    with opened(place) as journal:
         return list(itertools.islice(journal.rows(after), limit))
 
 
-def _verify(settings: Settings, account: str, run: str | None, head: str) -> Verdict:
-    with opened(_where(settings, account, run)) as journal:
+def _verify(place: str | FilePath, account: str, head: str) -> Verdict:
+    with opened(place) as journal:
         found = journal.verify(head)
     fault = found.fault
     return Verdict(

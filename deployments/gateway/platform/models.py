@@ -1,15 +1,21 @@
-"""`/models`: trained models by name, version and alias, and what they say about the bars after the last."""
+"""`/models`: trained models by name, version and alias, and what they say about the bars after the last.
+
+Aliases are given and taken away here, as the registry's gate allows it: one that is guarded is given on evidence, which
+no caller brings. With If-Match only while the model is as its caller has seen it, in one step with the change.
+"""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from deployments.gateway.backend.platform import Platform
 from deployments.gateway.platform.accounts import plain
-from deployments.gateway.platform.replies import Body, IdempotencyKey, done_once, problems, replied
+from deployments.gateway.platform.paging import Cursor, Limit, Next, cursor_of, name_at, number_at
+from deployments.gateway.platform.replies import Body, answered, changed, check_match, problems, replied
 from deployments.gateway.security import needs
 from nt_ray.access.roles import Principal, Scope
 from nt_ray.config import Settings
@@ -20,6 +26,12 @@ from nt_ray.trader.jobs.spec import Symbol
 ModelName: TypeAlias = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", examples=["drinks"])]
 Version: TypeAlias = Annotated[int, Path(ge=1, lt=10**8)]
 AliasName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+AliasPath: TypeAlias = Annotated[AliasName, Path(examples=["challenger"])]
+Reason: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+Match: TypeAlias = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=400, description="ETag of the model as it was seen; 412 if it is another."),
+]
 
 
 class ModelView(Body):
@@ -31,9 +43,17 @@ class ModelView(Body):
 
 
 class ModelList(Body):
-    """Models of the registry."""
+    """Models of the registry, by name."""
 
     models: list[ModelView]
+    next: Next = None
+
+
+class Holding(Body):
+    """Which version is to hold an alias, and why."""
+
+    version: int = Field(ge=1, lt=10**8)
+    reason: Reason = Field(examples=["half the error on last month"])
 
 
 class VersionView(Body):
@@ -69,6 +89,7 @@ class ChangeList(Body):
 
     name: str
     changes: list[ChangeView]
+    next: Next
 
 
 class Asked(Body):
@@ -113,58 +134,95 @@ def router(platform: Platform) -> APIRouter:
     settings = platform.settings
 
     @routes.get("", response_model=ModelList, responses=problems(), summary="List models")
-    async def listed(request: Request, _: Annotated[Principal, needs(Scope.MODELS_READ)]) -> Response:
-        return replied(request, await asyncio.to_thread(_list, settings))
+    async def listed(
+        _: Annotated[Principal, needs(Scope.MODELS_READ)], limit: Limit = 50, cursor: Cursor = None
+    ) -> Response:
+        return replied(await asyncio.to_thread(models_of, settings, name_at("models", cursor) or "", limit))
 
     @routes.get("/{name}", response_model=ModelView, responses=problems(404), summary="Show a model")
-    async def show(request: Request, _: Annotated[Principal, needs(Scope.MODELS_READ)], name: ModelName) -> Response:
-        return replied(request, await asyncio.to_thread(_show, settings, name))
+    async def show(_: Annotated[Principal, needs(Scope.MODELS_READ)], name: ModelName) -> Response:
+        return replied(await asyncio.to_thread(model_of, settings, name))
 
     @routes.get(
         "/{name}/versions/{version}", response_model=VersionView, responses=problems(404), summary="Show a version"
     )
-    async def version(
-        request: Request, _: Annotated[Principal, needs(Scope.MODELS_READ)], name: ModelName, version: Version
-    ) -> Response:
-        return replied(request, await asyncio.to_thread(_version, settings, f"{name}/{version}"))
+    async def version(_: Annotated[Principal, needs(Scope.MODELS_READ)], name: ModelName, version: Version) -> Response:
+        return replied(await asyncio.to_thread(version_of, settings, f"{name}/{version}"))
 
     @routes.get("/{name}/changes", response_model=ChangeList, responses=problems(404), summary="Who held which alias")
     async def changes(
-        request: Request,
         _: Annotated[Principal, needs(Scope.MODELS_READ)],
         name: ModelName,
-        after: Annotated[int, Query(ge=0, lt=2**63, description="Only changes after this number.")] = 0,
+        limit: Limit = 50,
+        cursor: Cursor = None,
     ) -> Response:
-        return replied(request, await asyncio.to_thread(_changes, settings, name, after))
+        return replied(await asyncio.to_thread(_changes, settings, name, number_at("changes", cursor), limit))
+
+    @routes.put(
+        "/{name}/aliases/{alias}", response_model=ModelView, responses=problems(404, 409, 412), summary="Give an alias"
+    )
+    async def give(
+        principal: Annotated[Principal, needs(Scope.MODELS_WRITE)],
+        name: ModelName,
+        alias: AliasPath,
+        body: Holding,
+        match: Match = None,
+    ) -> Response:
+        def act(registry: Any, held: Mapping[str, int] | None) -> None:
+            registry.promote(name, body.version, alias, reason=body.reason, held=held)
+
+        return changed(await asyncio.to_thread(_change, settings, principal.id, name, match, act))
+
+    @routes.delete(
+        "/{name}/aliases/{alias}", response_model=ModelView, responses=problems(404, 412), summary="Take an alias away"
+    )
+    async def take(
+        principal: Annotated[Principal, needs(Scope.MODELS_WRITE)],
+        name: ModelName,
+        alias: AliasPath,
+        reason: Annotated[Reason, Query()],
+        match: Match = None,
+    ) -> Response:
+        def act(registry: Any, held: Mapping[str, int] | None) -> None:
+            registry.remove(name, alias, reason=reason, held=held)
+
+        return changed(await asyncio.to_thread(_change, settings, principal.id, name, match, act))
 
     @routes.post("/{name}/forecasts", response_model=ForecastView, responses=problems(404, 409), summary="Forecast")
-    async def forecast(
-        request: Request,
-        principal: Annotated[Principal, needs(Scope.MODELS_READ)],
-        name: ModelName,
-        body: Asked,
-        key: IdempotencyKey = None,
-    ) -> Response:
-        async def work() -> ForecastView:
-            return await asyncio.to_thread(_forecast, settings, name, body)
-
-        return await done_once(platform.jobs, request, principal, key, work)
+    async def forecast(_: Annotated[Principal, needs(Scope.MODELS_READ)], name: ModelName, body: Asked) -> Response:
+        return answered(await asyncio.to_thread(forecast_of, settings, name, body))
 
     return routes
 
 
-def _registry(settings: Settings) -> Any:
+def _registry(settings: Settings, who: str = "gateway") -> Any:
     # PyTorch is not loaded before somebody asks for models.
     from nt_ray.neural.registry.registry import open_registry
 
-    return open_registry(settings.neural, "gateway")
+    return open_registry(settings.neural, who)
 
 
-def _list(settings: Settings) -> ModelList:
-    return ModelList(models=[_model(summary) for summary in _registry(settings).list()])
+def models_of(settings: Settings, after: str = "", limit: int | None = None) -> ModelList:
+    """List the models of the registry behind a name, at most so many."""
+    found = [_model(summary) for summary in _registry(settings).list(after, None if limit is None else limit + 1)]
+    if limit is None or len(found) <= limit:
+        return ModelList(models=found)
+    return ModelList(models=found[:limit], next=cursor_of("models", found[limit - 1].name))
 
 
-def _show(settings: Settings, name: str) -> ModelView:
+def _change(
+    settings: Settings, who: str, name: str, match: str | None, act: Callable[[Any, Mapping[str, int] | None], None]
+) -> ModelView:
+    """Change aliases; where If-Match names the model as it is, only while nobody else has changed them since."""
+    registry = _registry(settings, who)
+    before = registry.model(name)
+    check_match(match, _model(before), f"Model {name}")
+    act(registry, None if match in (None, "*") else before.aliases)
+    return _model(registry.model(name))
+
+
+def model_of(settings: Settings, name: str) -> ModelView:
+    """Show a model."""
     return _model(_registry(settings).model(name))
 
 
@@ -172,7 +230,8 @@ def _model(summary: Any) -> ModelView:
     return ModelView(name=summary.name, versions=list(summary.versions), aliases=dict(summary.aliases))
 
 
-def _version(settings: Settings, text: str) -> VersionView:
+def version_of(settings: Settings, text: str) -> VersionView:
+    """Show a version by NAME/N."""
     found = _registry(settings).describe(text)
     manifest = found.manifest
     until = manifest.trained_until
@@ -191,9 +250,10 @@ def _version(settings: Settings, text: str) -> VersionView:
     )
 
 
-def _changes(settings: Settings, name: str, after: int) -> ChangeList:
+def _changes(settings: Settings, name: str, before: int | None, limit: int) -> ChangeList:
     registry = _registry(settings)
     registry.model(name)
+    found = registry.history(name, before=before, most=limit + 1)
     rows = [
         ChangeView(
             seq=event.seq,
@@ -204,23 +264,26 @@ def _changes(settings: Settings, name: str, after: int) -> ChangeList:
             alias=event.alias,
             reason=event.reason,
         )
-        for event in registry.history(name, after=after)
+        for event in found[:limit]
     ]
-    return ChangeList(name=name, changes=rows)
+    more = cursor_of("changes", rows[-1].seq) if len(found) > limit else None
+    return ChangeList(name=name, changes=rows, next=more)
 
 
-def _forecast(settings: Settings, name: str, asked: Asked) -> ForecastView:
+def forecast_of(settings: Settings, name: str, asked: Asked) -> ForecastView:
+    """Forecast the bars after the last of the settings' data, with intervals learned from recent errors."""
     from nt_ray.neural.inference.ahead import forecast_ahead
     from nt_ray.neural.inference.bundle import describe_bundle, load_bundle
-    from nt_ray.neural.training.choice import FIELDS, panel_of
+    from nt_ray.neural.training.choice import FIELDS, panel_for
 
     wanted = f"{name}@{asked.alias}" if asked.version is None else f"{name}/{asked.version}"
     folder = _registry(settings).resolve(wanted)
-    target = describe_bundle(folder).lineage.config.get("target", settings.neural.training.target)
+    described = describe_bundle(folder)
+    target = described.lineage.config.get("target", settings.neural.training.target)
     if target not in FIELDS:
         raise MarketDataError(f"{wanted} forecasts {target}, which bars do not have. Use the inference service.")
     data = settings.data.model_copy(update={"symbols": tuple(asked.symbols)} if asked.symbols else {})
-    panel = panel_of(load_bars(data), settings.neural.training.model_copy(update={"target": target}))
+    panel = panel_for(load_bars(data), target, described.signature)
     shares = tuple(sorted(set(asked.intervals)))
     found = forecast_ahead(load_bundle(folder), panel, shares, asked.history)
     series = [

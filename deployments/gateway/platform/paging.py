@@ -3,13 +3,19 @@
 import base64
 import binascii
 import json
-from typing import Annotated, Final, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 from fastapi import Query
+from pydantic import Field
 
 from deployments.gateway.problems import GatewayError
 
 LONGEST: Final = 400
+T = TypeVar("T")
+
+Page: TypeAlias = tuple[list[T], str | None]
+Next: TypeAlias = Annotated[str | None, Field(description="Cursor of the next page; null on the last.")]
 
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=500, description="Most rows of one page.")]
 Cursor: TypeAlias = Annotated[
@@ -31,6 +37,13 @@ def cursor_of(listing: str, place: str | int) -> str:
     """Write the cursor of a place in a listing."""
     text = json.dumps([listing, place], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def page_of(listing: str, found: Iterable[T], name: Callable[[T], str], cursor: str | None, limit: int) -> Page[T]:
+    """Take the rows behind a cursor, by their names, and the cursor of those that are left."""
+    after = name_at(listing, cursor)
+    rows = sorted((row for row in found if after is None or name(row) > after), key=name)
+    return rows[:limit], cursor_of(listing, name(rows[limit - 1])) if len(rows) > limit else None
 
 
 def number_at(listing: str, cursor: str | None) -> int | None:

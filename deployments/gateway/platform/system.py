@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from deployments.gateway.backend.platform import Platform
-from deployments.gateway.observability.health import Component, Condition, examine, overall
+from deployments.gateway.observability.health import Check, Component, Condition, examine, overall
 from deployments.gateway.platform.replies import Body, problems, replied
 from deployments.gateway.security import needs
 from nt_ray.access.roles import Principal, Scope
@@ -61,7 +61,7 @@ def router(platform: Platform) -> APIRouter:
     routes = APIRouter(tags=["system"])
 
     @routes.get("/system", response_model=SystemView, responses=problems(), summary="Versions, cluster, health")
-    async def system(request: Request, _: Annotated[Principal, needs(Scope.SYSTEM_READ)]) -> Response:
+    async def system(request: Request, principal: Annotated[Principal, needs(Scope.SYSTEM_READ)]) -> Response:
         counts: dict[str, int] = {}
 
         async def jobs() -> Component:
@@ -76,11 +76,11 @@ def router(platform: Platform) -> APIRouter:
             lost = facts.nodes - facts.nodes_alive
             return Component(Condition.DEGRADED, f"{lost} node(s) lost.") if lost else Component(Condition.UP)
 
-        checks = {"cluster": cluster, "jobs": jobs}
-        checks |= {f"account/{name}": _account(platform, name) for name in await platform.accounts.names()}
+        checks: dict[str, Check] = {**request.app.state.checks(), "cluster": cluster, "jobs": jobs}
+        mine = [name for name in await platform.accounts.names() if principal.may(Scope.SYSTEM_READ, name)]
+        checks |= {f"account/{name}": _account(platform, name) for name in mine}
         found = await examine(checks)
         return replied(
-            request,
             SystemView(
                 name=NAME,
                 version=project().version,
@@ -103,8 +103,8 @@ def router(platform: Platform) -> APIRouter:
     @routes.get(
         "/configuration", response_model=ConfigurationView, responses=problems(), summary="Settings in effect, redacted"
     )
-    async def configuration(request: Request, _: Annotated[Principal, needs(Scope.CONFIG_READ)]) -> Response:
-        return replied(request, ConfigurationView(settings=platform.settings.resolved()))
+    async def configuration(_: Annotated[Principal, needs(Scope.CONFIG_READ)]) -> Response:
+        return replied(ConfigurationView(settings=platform.settings.resolved()))
 
     return routes
 

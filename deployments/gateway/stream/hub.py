@@ -2,22 +2,27 @@
 
 Clients read from the copy at their own pace, each with its own place in it, so nobody waits for anybody. One that has
 fallen further behind than `most_behind` events is dropped, and told why. The copy fills when the first client comes and
-is given up when the last one has left. An instance belongs to one event loop.
+is given up a while after the last one has left, so clients that come and go ask the source for nothing. An instance
+belongs to one event loop.
 """
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from typing import Final, Protocol
 
 from deployments.gateway.backend.stream import Source
 from nt_ray.errors import NeuralTraderError
-from nt_ray.trader.event_stream import CAPACITY, Channel, ChannelLog, Event
+from nt_ray.trader.event_stream import Channel, ChannelLog, Event
 
 MOST_BEHIND: Final = 5_000
+SLOW: Final = "slow_consumer"
 WAIT_S: Final = 15.0
 PAUSE_S: Final = 0.5
+REST_AFTER_S: Final = 30.0
+"""Seconds without a client after which the copy is given up."""
 
 log = logging.getLogger(__name__)
 
@@ -30,39 +35,37 @@ class Follower(Protocol):
         ...
 
     def behind(self) -> int:
-        """Return how many events it has not been sent yet, in the channel where that is most."""
+        """Return how many events since it came it has not been sent yet, in the channel where that is most."""
         ...
 
-    def drop(self, reason: str) -> None:
-        """End it."""
+    def drop(self, reason: str, code: int = 1008) -> None:
+        """End it, with a code of WebSocket."""
         ...
 
 
 class Copy:
-    """The logs of one epoch, with each event as the text that clients get."""
+    """The logs of one epoch; the data of each event are the whole text that clients get, written once for all."""
 
     def __init__(self, epoch: str) -> None:
         self.epoch = epoch
         self.logs = {channel: ChannelLog() for channel in Channel}
-        self.texts: dict[Channel, dict[int, str]] = {channel: {} for channel in Channel}
 
     def take(self, event: Event) -> None:
         """Keep an event."""
-        channel = event.news.channel
-        texts = self.texts[channel]
-        self.logs[channel].mirror(event)
-        texts[event.seq] = _text(event)
-        texts.pop(event.seq - CAPACITY, None)
+        self.logs[event.news.channel].mirror(Event(event.seq, event.news._replace(data=_text(event))))
 
 
 class Hub:
     """The copy, and who reads it."""
 
-    def __init__(self, source: Source, most_behind: int = MOST_BEHIND) -> None:
+    def __init__(self, source: Source, most_behind: int = MOST_BEHIND, rest_after_s: float = REST_AFTER_S) -> None:
         self._source = source
         self._most_behind = most_behind
+        self._rest_after_s = rest_after_s
         self._followers: set[Follower] = set()
         self._pump: asyncio.Task[None] | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._shown = asyncio.Event()
         self.copy: Copy | None = None
         """None until it is whole, as far as the source keeps events."""
 
@@ -70,15 +73,42 @@ class Hub:
     def follows(self, follower: Follower) -> Iterator[None]:
         """Have a follower for the length of a block."""
         self._followers.add(follower)
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
         if self._pump is None:
             self._pump = asyncio.get_running_loop().create_task(self._run())
+            self._pump.add_done_callback(self._broken)
         try:
             yield
         finally:
             self._followers.discard(follower)
-            if not self._followers and self._pump is not None:
-                self._pump.cancel()
-                self._pump, self.copy = None, None
+            if not self._followers:
+                self._resting = asyncio.get_running_loop().call_later(self._rest_after_s, self._rest)
+
+    async def shown(self) -> Copy:
+        """Return the copy, once it is whole."""
+        while self.copy is None:
+            await self._shown.wait()
+        return self.copy
+
+    def _rest(self) -> None:
+        """Give the copy up."""
+        self._resting = None
+        if self._pump is not None:
+            self._pump.cancel()
+        self._pump, self.copy = None, None
+        self._shown.clear()
+
+    def _broken(self, pump: asyncio.Task[None]) -> None:
+        """End every client where the copy broke off for a reason that nobody foresaw: the next one begins anew."""
+        if pump.cancelled() or pump is not self._pump:
+            return
+        log.error("The copy of the stream broke off", exc_info=pump.exception())
+        self._pump, self.copy = None, None
+        self._shown.clear()
+        for follower in list(self._followers):
+            follower.drop("internal", 1011)
 
     async def _run(self) -> None:
         copy: Copy | None = None
@@ -96,22 +126,23 @@ class Hub:
             for event in found.events:
                 copy.take(event)
             # A copy that is still being filled is shown once it is whole.
-            if is_shown or not found.events:
+            if is_shown or not found.more:
                 self._show(copy)
 
     def _show(self, copy: Copy) -> None:
         self.copy = copy
+        self._shown.set()
         for follower in list(self._followers):
             if follower.behind() > self._most_behind:
-                follower.drop("slow_consumer")
+                follower.drop(SLOW)
             else:
                 follower.wake()
 
 
 def _text(event: Event) -> str:
-    """Write an event once for all clients; no part but the data holds a character that JSON escapes."""
-    seq, (channel, time, symbol, account, data) = event
+    """Write an event as clients get it; its data are JSON already."""
+    seq, (channel, time, symbol, account, data, _) = event
     return (
-        f'{{"type":"event","channel":"{channel}","seq":{seq},"time":"{time}","symbol":"{symbol}",'
-        f'"account":"{account}","data":{data}}}'
+        f'{{"type":"event","channel":"{channel}","seq":{seq},"time":{json.dumps(time)},"symbol":{json.dumps(symbol)},'
+        f'"account":{json.dumps(account)},"data":{data}}}'
     )

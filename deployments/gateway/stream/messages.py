@@ -44,7 +44,14 @@ class Unsubscribe(Message):
     channels: list[Channel] = Field(min_length=1, max_length=len(Channel))
 
 
-Said: TypeAlias = Annotated[Authenticate | Subscribe | Unsubscribe, Field(discriminator="action")]
+class Pong(Message):
+    """Say that everything before the `ping` of this number was read."""
 
-SAID: Final[TypeAdapter[Authenticate | Subscribe | Unsubscribe]] = TypeAdapter(Said)
+    action: Literal["pong"]
+    number: int = Field(ge=0, lt=2**63)
+
+
+Said: TypeAlias = Authenticate | Subscribe | Unsubscribe | Pong
+
+SAID: Final[TypeAdapter[Said]] = TypeAdapter(Annotated[Said, Field(discriminator="action")])
 """Reads a message."""

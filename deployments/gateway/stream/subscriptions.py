@@ -1,7 +1,7 @@
 """What one client follows: its place in each channel, and the messages that are next for it.
 
 A place never goes back and never skips an event without saying so: where events are lost to a client, a message `gap`
-comes before the next one. What it may not see is left out by account, or refused by channel.
+comes before the next one. What it may not see is left out by account and by owner, or refused by channel.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from deployments.gateway.stream.hub import Copy
 from deployments.gateway.stream.messages import Subscribe, Wanted
-from nt_ray.access.roles import Principal, Scope
+from nt_ray.access.roles import Owned, Principal, Scope
 from nt_ray.trader.event_stream import Channel, Event
 
 NEEDS: Final[Mapping[Channel, Scope]] = MappingProxyType(
@@ -36,10 +36,11 @@ FRAME: Final = 1 << 18
 
 @dataclass(slots=True)
 class Place:
-    """Where a client is in a channel; `symbols` empty: all."""
+    """Where a client is in a channel; `symbols` empty: all. Up to `past` lies what it came back for."""
 
     seq: int
     symbols: frozenset[str]
+    past: int = 0
 
 
 class Subscriptions:
@@ -57,7 +58,8 @@ class Subscriptions:
             self._principal.require(NEEDS[channel])
         self._arrive(copy)
         for channel, wanted in asked.channels.items():
-            self._places[channel] = Place(self._begin(channel, wanted, asked.epoch, copy), frozenset(wanted.symbols))
+            begin, last = self._begin(channel, wanted, asked.epoch, copy), copy.logs[channel].last
+            self._places[channel] = Place(begin, frozenset(wanted.symbols), last)
         return self.told("subscribed")
 
     def remove(self, channels: list[Channel]) -> str:
@@ -71,11 +73,15 @@ class Subscriptions:
         places = {channel.value: place.seq for channel, place in self._places.items()}
         return message(what, epoch=self._epoch, channels=places)
 
-    def behind(self, copy: Copy | None) -> int:
-        """Return how many events of the copy were not looked at yet, in the channel where that is most."""
+    def behind(self, copy: Copy | None, *, since_it_came: bool = False) -> int:
+        """Return how many events of the copy were not looked at yet, in the channel where that is most.
+
+        `since_it_came` leaves out what happened before the client followed the channel: to come back late is allowed.
+        """
         if copy is None or copy.epoch != self._epoch:
             return 0
-        return max((copy.logs[channel].last - place.seq for channel, place in self._places.items()), default=0)
+        begins = {c: max(place.seq, place.past) if since_it_came else place.seq for c, place in self._places.items()}
+        return max((copy.logs[channel].last - begin for channel, begin in begins.items()), default=0)
 
     def take(self, copy: Copy) -> list[str]:
         """Take the next messages, about as many as fit a frame; none where there is no news for this client."""
@@ -83,7 +89,6 @@ class Subscriptions:
         found, self._gaps = self._gaps, []
         room = FRAME
         for channel, place in self._places.items():
-            texts = copy.texts[channel]
             events, lost = copy.logs[channel].after(place.seq, MOST_IN_A_FRAME)
             if lost:
                 found.append(_gap(channel, "too_old", place.seq, lost))
@@ -93,7 +98,7 @@ class Subscriptions:
                     return found
                 place.seq = event.seq
                 if self._sees(event, place):
-                    found.append(texts[event.seq])
+                    found.append(event.news.data)
                     room -= len(found[-1])
         return found
 
@@ -102,7 +107,7 @@ class Subscriptions:
         if self._epoch != copy.epoch:
             for channel, place in self._places.items():
                 self._gaps.append(_gap(channel, "restarted", place.seq, None))
-                place.seq = 0
+                place.seq, place.past = 0, copy.logs[channel].last
             self._epoch = copy.epoch
 
     def _begin(self, channel: Channel, wanted: Wanted, epoch: str, copy: Copy) -> int:
@@ -118,7 +123,11 @@ class Subscriptions:
         told = event.news
         if place.symbols and told.symbol not in place.symbols:
             return False
-        return not told.account or self._principal.may(NEEDS[told.channel], told.account)
+        if told.account and not self._principal.may(NEEDS[told.channel], told.account):
+            return False
+        if told.channel is Channel.JOBS:
+            return self._principal.reaches(Owned.JOBS, told.owner)
+        return not told.owner or self._principal.reaches(Owned.RUNS, told.owner)
 
 
 def message(kind: str, **fields: Any) -> str:

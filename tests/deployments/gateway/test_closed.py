@@ -13,7 +13,7 @@ from nt_ray.config import load_settings
 
 
 def app_with(router: APIRouter) -> FastAPI:
-    app = FastAPI()
+    app = FastAPI(docs_url=None, redoc_url=None)
     app.include_router(router, prefix="/api/v1")
     return app
 

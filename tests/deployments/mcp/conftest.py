@@ -14,6 +14,7 @@ from deployments.gateway.mcp.categories import Category
 from deployments.gateway.mcp.limits import CallLimits
 from deployments.gateway.mcp.local_backend import LocalBackend
 from deployments.gateway.mcp.server import build_server
+from nt_ray.access.audit import AuditLog
 from nt_ray.access.roles import Principal, Role
 from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
 from nt_ray.config import Settings, load_settings
@@ -29,6 +30,7 @@ class Desk:
     backend: Backend
     who: Principal = ANN
     limits: CallLimits | None = None
+    audit: AuditLog | None = None
 
     def problems(self, asked: Iterable[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
         """Problems of calls that are refused."""
@@ -39,7 +41,7 @@ class Desk:
 
     def server(self) -> Any:
         limits = self.limits or CallLimits(per_minute=UNLIMITED)
-        return build_server(self.backend, lambda _: self.who, limits)
+        return build_server(self.backend, lambda _: self.who, limits, self.audit)
 
     def calls(self, asked: Iterable[tuple[str, Mapping[str, Any]]]) -> list[CallToolResult]:
         """Call tools; the client checks structured answers against the schemas that were listed."""

@@ -1,6 +1,7 @@
 """The official client through standard input and output of a real process, and through HTTP with credentials."""
 
 import asyncio
+import json
 import socket
 import sys
 import threading
@@ -15,16 +16,21 @@ import httpx
 import httpx2
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
 
-from deployments.gateway.mcp.asgi import McpDoor
+from deployments.gateway.mcp import local_jobs
+from deployments.gateway.mcp.asgi import McpDoor, gateway_door, principal_of
 from deployments.gateway.mcp.catalogue import TOOLS
 from deployments.gateway.mcp.local_backend import LocalBackend
+from deployments.gateway.mcp.server import build_server
 from nt_ray.access.gatekeeper import Gatekeeper, open_gatekeeper
-from nt_ray.access.roles import GRANTS, Role
+from nt_ray.access.roles import GRANTS, Principal, Role
 from nt_ray.config import load_settings
+from nt_ray.trader.jobs.job import JobCancelledError
 
 REPOSITORY = Path(__file__).parents[3]
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
@@ -118,7 +124,7 @@ def test_somebody_with_a_key_calls_tools_over_http(url: str, key: Callable[..., 
 
         result = await client.call_tool(
             "get_strategy_comparison",
-            {"strategies": ["momentum", "pairs"], "symbols": ["KO", "PEP"], "start_date": "2022-01-03"},
+            {"strategies": ["momentum", "pairs"], "symbols": ["KO", "PEP"], "start": "2022-01-03"},
             progress_callback=progress,
         )
         assert len(result.structured_content["ranked"]) == 2
@@ -162,15 +168,137 @@ def test_another_host_or_origin_is_refused(url: str, key: Callable[..., Any]) ->
         assert httpx.post(url, json=INITIALIZE, headers=headers | more).status_code in (403, 421)
 
 
-def test_what_is_no_message_is_refused_and_the_door_stays_open(url: str, key: Callable[..., Any]) -> None:
-    headers = HEADERS | key(Role.ADMIN)
-    for body in (b"", b"{", b"[]", b"\xff\xfe", b'{"jsonrpc": "1.0"}', b'{"jsonrpc":"2.0","id":1,"method":"no/such"}'):
-        told = httpx.post(url, content=body, headers=headers)
-        assert told.status_code < 500, body
-    with suppress(httpx.HTTPError):
-        httpx.post(url, content=b"x" * (5 << 20), headers=headers)
-    for method in ("GET", "DELETE", "PUT"):
-        assert httpx.request(method, url, headers=headers).status_code == 405
+def test_names_of_the_settings_origins_are_answered_on_loopback(tmp_path: Path) -> None:
+    values = {"access.folder": str(tmp_path), "gateway.origins": '["https://trade.example"]'}
+    door = gateway_door(load_settings(None, values, environ={}), NoOne())
+
+    def asked(**headers: str) -> int:
+        async def run() -> int:
+            transport = httpx.ASGITransport(Starlette(routes=door.routes))
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http, door.lifespan():
+                return (await http.post("/mcp", json=INITIALIZE, headers=HEADERS | headers)).status_code
+
+        return asyncio.run(run())
+
+    # A door serves once; each question has one of its own.
+    results = []
+    for headers in ({"host": "trade.example"}, {"host": "evil.example"}):
+        results.append(asked(**headers))
+        door = gateway_door(load_settings(None, values, environ={}), NoOne())
+    assert results == [200, 421]
+
+
+class NoOne:
+    """Lets everybody in, as a reader."""
+
+    def authenticate(self, *_: Any) -> Principal:
+        return Principal(id="bob", role=Role.READ_ONLY, credential="test")
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_client_that_hangs_up_cancels_the_job_of_its_call(
+    url: str, key: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def perform(_: Any, __: Any, tell: Any, **___: Any) -> Any:
+        try:
+            while True:
+                begun.set()
+                time.sleep(0.005)
+                tell.last = float("-inf")
+                tell(1, 2)
+        except JobCancelledError:
+            ended.set()
+            raise
+
+    monkeypatch.setattr(local_jobs, "perform", perform)
+
+    async def work(client: Client) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.call_tool, "run_backtest", dict(TOOLS["run_backtest"].example))
+            assert await anyio.to_thread.run_sync(begun.wait, 20)
+            group.cancel_scope.cancel()
+
+    through(url, key(Role.USER), work, mode)
+    assert ended.wait(20)
+
+
+def test_a_call_over_http_lists_no_tools_to_find_its_own(backend: LocalBackend) -> None:
+    find = build_server(backend, principal_of).get_tool_input_schema
+    assert find is not None
+    assert find("ping") == TOOLS["ping"].listed.input_schema
+    assert find("nothing") is None
+
+
+DEEP = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}"
+ODD: tuple[bytes, ...] = (
+    b"", b"{", b"[]", b"null", b"1", b"\xff\xfe", b'"text"', DEEP, b"[" * 100_000,
+    b'{"jsonrpc":"2.0","id":' + b"9" * 10_000 + b',"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ping","arguments":{"x":1e999}}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"' + b"x" * 100_000 + b'"}}',
+)  # fmt: skip
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
+VALUES = st.recursive(
+    SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=8), v, max_size=3), max_leaves=6
+)
+METHODS = st.sampled_from(
+    ["initialize", "ping", "tools/list", "tools/call", "resources/read", "resources/subscribe", "prompts/get",
+     "completion/complete", "logging/setLevel", "notifications/cancelled", "notifications/initialized",
+     "server/discover", "subscriptions/listen", "no/such"]
+)  # fmt: skip
+PARAMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from(["ping", "execute_trade", "review_run", "\0"]) | VALUES, "arguments": VALUES,
+        "uri": st.sampled_from(["nt://runs", "nt://../..", "x"]) | VALUES, "cursor": VALUES, "_meta": VALUES,
+        "protocolVersion": st.sampled_from(["2024-11-05", "2025-06-18", "2026-07-28", "1"]) | VALUES,
+        "capabilities": VALUES, "clientInfo": VALUES, "requestId": SCALARS,
+    },
+)  # fmt: skip
+MESSAGES = st.fixed_dictionaries(
+    {"jsonrpc": st.sampled_from(["2.0", "1.0", 2]), "method": METHODS | VALUES},
+    optional={"id": SCALARS, "params": PARAMS | VALUES, "result": VALUES, "error": VALUES, "extra": VALUES},
+)
+ABOUT = st.fixed_dictionaries(
+    {},
+    optional={
+        "mcp-protocol-version": st.sampled_from(
+            ["2024-11-05", "2025-06-18", "2025-11-25", "2026-07-28", "9999-1-1", ""]
+        ),
+        "mcp-session-id": st.sampled_from(["", "0" * 32, "../..", "x" * 4000]),
+        "mcp-method": st.sampled_from(["tools/call", "ping"]),
+        "last-event-id": st.just("7"),
+        "accept": st.sampled_from(["*/*", "application/json", "text/event-stream", "image/png"]),
+        "content-type": st.sampled_from(["application/json", "text/plain", "multipart/form-data"]),
+    },
+)
+
+
+def test_whatever_is_sent_is_answered_or_refused_and_the_door_stays_open(url: str, key: Callable[..., Any]) -> None:
+    headers = HEADERS | key(Role.READ_ONLY)
+    # An event of progress or a listener may keep a stream open; its head is the answer.
+    with httpx.Client(timeout=20.0) as http:
+
+        def status(content: bytes, **about: str) -> int:
+            with http.stream("POST", url, content=content, headers=headers | about) as told:
+                return told.status_code
+
+        for body in ODD:
+            for version in ("2025-06-18", "2026-07-28"):
+                assert status(body, **{"mcp-protocol-version": version}) < 500, body[:80]
+
+        @settings(max_examples=60, database=None, derandomize=True,
+                  suppress_health_check=list(HealthCheck))  # fmt: skip
+        @given(message=MESSAGES | st.lists(MESSAGES, max_size=2) | VALUES, about=ABOUT)
+        def check(message: Any, about: dict[str, str]) -> None:
+            assert status(json.dumps(message).encode(), **about) < 500
+
+        check()
+        with suppress(httpx.HTTPError):
+            assert status(b"x" * (5 << 20)) == 413
+        for method in ("GET", "DELETE", "PUT"):
+            assert http.request(method, url, headers=headers).status_code == 405
 
     async def work(client: Client) -> None:
         assert not (await client.call_tool("ping")).is_error

@@ -6,23 +6,39 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deployments.gateway.mcp import call
 from deployments.gateway.mcp.catalogue import TOOLS
-from nt_ray.access.roles import Role
+from deployments.gateway.mcp.problems import StoppedError
+from nt_ray.access.roles import Role, Scope
 from nt_ray.config import Settings
 from nt_ray.market.embedded import load_embedded
+from nt_ray.neural.inference import predictor
 from nt_ray.trader.connection import books_of
+
+MARKET = {"symbol": "AAPL", "side": "buy", "qty": 1, "type": "market", "time_in_force": "day"}
+LIMIT = {**MARKET, "type": "limit", "limit_price": "85"}
+"""Below the market, and within the collar that live accounts have."""
+
+
+def one(told: dict[str, Any]) -> dict[str, Any]:
+    """What became of the one order."""
+    [found] = told["results"]
+    return dict(found)
 
 
 @pytest.mark.usefixtures("made")
 @pytest.mark.parametrize("name", [name for name, tool in TOOLS.items() if not tool.area])
 def test_every_tool_that_is_there_answers_its_example(desk: Any, name: str) -> None:
-    if name not in ("neural_train", "run_backtest", "execute_swarm_strategy"):
+    if name not in (
+        "neural_train", "run_backtest", "execute_swarm_strategy", "scale_swarm", "shutdown_swarm",
+        "deploy_trading_agent", "init_e2b_swarm",
+    ):  # fmt: skip
         assert desk.answer(name, TOOLS[name].example)
 
 
 def test_every_tool_that_is_not_there_says_which_area_is_missing(desk: Any) -> None:
     missing = {name: tool for name, tool in TOOLS.items() if tool.area}
-    assert len(missing) == 60
+    assert len(missing) == 48
     found_all = desk.problems([(name, tool.example) for name, tool in missing.items()])
     for tool, found in zip(missing.values(), found_all, strict=True):
         assert (found["code"], found["status"]) == ("not_available", 501)
@@ -120,39 +136,142 @@ def test_a_plan_of_rebalancing_ends_at_its_targets(desk: Any) -> None:
 
 @pytest.mark.usefixtures("made")
 def test_an_order_goes_through_the_gate_to_the_venue_once(desk: Any, settings: Settings) -> None:
-    order = {"account": "paper", "client_order_id": "once", "symbol": "AAPL", "action": "buy", "quantity": 2}
-    first = desk.answer("execute_trade", order)
+    order = {"account": "paper", "client_order_id": "once", **MARKET, "qty": 2}
+
+    def denials() -> int:
+        told = desk.answer("get_execution_analytics", {"account": "paper", "time_period": "all"})["accounts"][0]
+        return int(told["by_status"].get("denied", 0))
+
+    first, before = one(desk.answer("execute_trade", order)), denials()
     assert first["status"] in ("accepted", "filled")
-    again = desk.answer("execute_trade", order)
+    again = one(desk.answer("execute_trade", order))
     assert again["venue_order_id"] == first["venue_order_id"] != ""
-    denied = desk.answer("execute_trade", {**order, "client_order_id": "large", "quantity": 100_000})
+    denied = one(desk.answer("execute_trade", {**order, "client_order_id": "large", "qty": 100_000}))
     assert denied["status"] == "denied"
     assert denied["rule"]
     assert {"once", "large"} <= set(books_of(settings, "paper").orders)
-    told = desk.answer("get_execution_analytics", {"account": "paper", "time_period": "all"})["accounts"][0]
-    assert told["by_status"]["denied"] == 1
+    assert denials() == before + 1
+
+
+@pytest.mark.usefixtures("made")
+def test_an_id_that_stands_for_another_order_is_refused_and_sends_nothing(desk: Any, settings: Settings) -> None:
+    order = {**LIMIT, "qty": 3}
+    first = one(desk.answer("execute_trade", {"account": "paper", "client_order_id": "taken", **order}))
+    for change in ({"qty": 4}, {"side": "sell"}, {"limit_price": "86"}, {"time_in_force": "gtc"}):
+        other = {"account": "paper", "client_order_id": "taken", **order, **change}
+        found = one(desk.answer("execute_trade", other))
+        assert (found["status"], "different order" in found["reason"]) == ("denied", True)
+    trades = [{**order, "client_order_id": "taken", "qty": 9}, {**order, "client_order_id": "free", "qty": 2}]
+    told = desk.answer("execute_multi_asset_trade", {"account": "paper", "orders": trades})["results"]
+    assert [row["status"] for row in told] == ["denied", "accepted"]
+    known = books_of(settings, "paper").orders["taken"]
+    assert (known.request.quantity, known.venue_order_id) == (Decimal(3), first["venue_order_id"])
+
+
+@pytest.mark.usefixtures("made")
+def test_an_account_that_is_open_trades_a_symbol_that_it_was_not_opened_for(desk: Any) -> None:
+    order = {"account": "paper", "client_order_id": "second-symbol", **MARKET, "symbol": "MSFT"}
+    told = one(desk.answer("execute_trade", order))
+    assert (told["status"] in ("accepted", "filled"), told["rule"]) == (True, "")
+
+
+@pytest.mark.usefixtures("made")
+def test_a_strategy_that_is_switched_off_trades_no_more_and_the_other_one_does(desk: Any) -> None:
+    order = {"account": "paper", **LIMIT}
+    rests = one(desk.answer("execute_trade", {**order, "client_order_id": "rests", "strategy": "breakout"}))
+    assert rests["status"] == "accepted"
+    switch = {"account": "paper", "name": "breakout", "to": "pairs", "reason": "tired"}
+    told = desk.answer("switch_active_strategy", switch)
+    assert (told["strategy"], told["stopped"], told["sessions"]) == ("pairs", False, [])
+    assert "tired" in desk.answer("get_portfolio_status")["portfolios"][0]["halts"]["strategy:breakout"]
+    assert desk.answer("get_execution_analytics", {"time_period": "all"})["accounts"][0]["by_status"]["canceled"] == 1
+    off = one(desk.answer("execute_trade", {**order, "client_order_id": "off", "strategy": "breakout"}))
+    on = one(desk.answer("execute_trade", {**order, "client_order_id": "on", "strategy": "pairs"}))
+    assert (off["status"], on["status"]) == ("denied", "accepted")
+    # Who works with strategies stops them; what was stopped is let go again by whoever may lift a kill switch.
+    back = {**switch, "name": "pairs", "to": "breakout"}
+    assert desk.acting(Role.USER).problem("switch_active_strategy", back)["code"] == "forbidden"
+    assert not desk.answer("switch_active_strategy", back)["stopped"]
+    assert "strategy:breakout" not in desk.answer("get_portfolio_status")["portfolios"][0]["halts"]
+    assert desk.problem("switch_active_strategy", {**switch, "to": "breakout"})["code"] == "same_strategy"
+    narrow = desk.acting(Role.ADMIN, scopes=frozenset({Scope.KILL}))
+    assert narrow.problem("switch_active_strategy", switch)["code"] == "forbidden"
+
+
+def test_nothing_begins_to_trade_by_itself_where_no_session_lives(desk: Any) -> None:
+    found = desk.problem("deploy_trading_agent", TOOLS["deploy_trading_agent"].example)
+    assert (found["code"], found["status"]) == ("service", 503)
+    assert "cluster" in found["message"]
+
+
+@pytest.mark.usefixtures("made")
+def test_a_bracket_is_an_order_and_its_legs_as_by_alpacas_route(desk: Any, settings: Settings) -> None:
+    legs = {"take_profit": {"limit_price": "110"}, "stop_loss": {"stop_price": "81"}}
+    order = {**LIMIT, "client_order_id": "walled", "order_class": "bracket", **legs}
+    told = desk.answer("execute_trade", {"account": "paper", **order})["results"]
+    assert [row["side"] for row in told] == ["buy", "sell", "sell"]
+    known = books_of(settings, "paper").orders
+    assert {known[row["client_order_id"]].request.strategy for row in told} == {"assistant"}
+    assert [known[row["client_order_id"]].request.parent for row in told[1:]] == ["walled", "walled"]
+    wrong = {**order, "client_order_id": "half", "stop_loss": None}
+    assert desk.problem("execute_trade", {"account": "paper", **wrong})["status"] == 422
+    assert "half" not in books_of(settings, "paper").orders
 
 
 def test_a_batch_above_its_limit_sends_nothing(desk: Any, settings: Settings, made: dict[str, Any]) -> None:
     assert made
-    order = {"symbol": "AAPL", "action": "buy", "quantity": 1, "order_type": "limit", "limit_price": "60"}
+    order = {**LIMIT, "limit_price": "60"}
     trades = [{**order, "client_order_id": f"bounded-{n}"} for n in range(2)]
-    found = desk.problem("execute_multi_asset_trade", {"account": "paper", "trades": trades, "risk_limit": 100})
+    found = desk.problem("execute_multi_asset_trade", {"account": "paper", "orders": trades, "risk_limit": 100})
     assert (found["code"], found["status"]) == ("bad_input", 422)
     assert not any(name.startswith("bounded") for name in books_of(settings, "paper").orders)
 
 
 def test_a_model_that_was_trained_is_listed_forecasts_and_is_scored(desk: Any, made: dict[str, Any]) -> None:
     version = made["neural_train"]["registered"]
-    told = desk.answer("neural_model_status", {"model_id": version})
+    name, _, number = version.partition("/")
+    told = desk.answer("neural_model_status", {"name": name, "version": int(number)})
     assert told["version"]["lineage"]["config"]["target"] == "close"
-    forecast = desk.answer("neural_forecast", {"model_id": version, "symbols": ["KO", "PEP"]})
-    steps = {row["symbol"]: row["steps"] for row in forecast["forecasts"]}
-    assert {name: len(rows) for name, rows in steps.items()} == {"KO": 2, "PEP": 2}
-    assert all(step["lower"] < step["upper"] for rows in steps.values() for step in rows)
+    assert desk.answer("neural_model_status", {"name": name})["version"] == told["version"]
+    assert desk.problem("neural_model_status", {"version": 1})["code"] == "bad_input"
+    forecast = desk.answer("neural_forecast", {"name": name, "version": int(number), "symbols": ["KO", "PEP"]})
+    assert {row["symbol"]: len(row["mean"]) for row in forecast["series"]} == {"KO": 2, "PEP": 2}
+    parts = [part for row in forecast["series"] for part in row["intervals"]]
+    assert [part["share"] for part in parts] == [0.8, 0.9, 0.8, 0.9]
+    assert all(low < high for part in parts for low, high in zip(part["low"], part["high"], strict=True))
     scored = desk.answer("neural_evaluate", {"model_id": version, "symbols": ["KO", "PEP"]})
     assert scored["start"] > "2021-12-31"
     assert scored["better_than_naive"] is (scored["score"] < scored["naive"])
+
+
+def test_an_evaluation_tells_how_far_it_is_and_ends_once_nobody_waits(
+    desk: Any, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "BATCH", 16)
+    monkeypatch.setattr(call, "PAUSE_S", 0.0)
+    asked = {"model_id": made["neural_train"]["registered"], "symbols": ["KO", "PEP"]}
+    heard: list[tuple[int, int]] = []
+    tool = TOOLS["neural_evaluate"]
+
+    def evaluate(*, patience: int) -> Any:
+        heard.clear()
+
+        def tell(done: int, total: int, _: str) -> None:
+            heard.append((done, total))
+            if len(heard) == patience:
+                at_work.stop()
+
+        at_work = call.Call(desk.backend, desk.who, tell)
+        return tool.run(at_work, tool.read(asked))
+
+    found = evaluate(patience=0)
+    assert found.model_dump(mode="json") == desk.answer("neural_evaluate", asked)
+    windows = heard[-1][1]
+    assert [done for done, _ in heard] == [*range(16, windows, 16), windows]
+    assert {total for _, total in heard} == {windows}
+    with pytest.raises(StoppedError):
+        evaluate(patience=2)
+    assert heard == [(16, windows), (32, windows)]
 
 
 def test_a_swarm_is_found_again_by_its_run(desk: Any, made: dict[str, Any]) -> None:
@@ -162,6 +281,10 @@ def test_a_swarm_is_found_again_by_its_run(desk: Any, made: dict[str, Any]) -> N
     assert {agent["strategy"] for agent in status["agents"]} == {"momentum", "mean_reversion"}
     health = desk.answer("monitor_swarm_health", {"swarm_id": "latest"})
     assert (health["swarm_id"], health["healthy"]) == (swarm["swarm_id"], not health["alerts"])
+    for tool in ("get_swarm_status", "get_swarm_metrics", "monitor_swarm_health"):
+        by_job = desk.answer(tool, {"swarm_id": swarm["job"]})
+        assert by_job == desk.answer(tool, {"swarm_id": swarm["swarm_id"]})
+        assert by_job["state"] == "finished"
 
 
 def test_a_brokers_table_is_checked_and_no_secret_is_taken(desk: Any) -> None:

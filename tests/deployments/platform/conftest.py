@@ -1,10 +1,12 @@
 """The gateway with the platform's routes: real keys, a real account at a simulated venue, a real book of jobs."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,30 +16,40 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from deployments.gateway import access, audit_entries, sessions
 from deployments.gateway.application import Guards, application
 from deployments.gateway.backend.accounts import AccountDoor
 from deployments.gateway.backend.cluster import ClusterFacts
 from deployments.gateway.backend.platform import Parts
+from deployments.gateway.middleware import watch
+from deployments.gateway.observability.install import install
+from deployments.gateway.page import routes as page
 from deployments.gateway.platform import api
 from deployments.gateway.stream.route import stream
-from nt_ray.access.audit import open_audit
+from nt_ray.access.audit import folder_of, open_audit
 from nt_ray.access.gatekeeper import Gatekeeper, open_gatekeeper
 from nt_ray.access.limits import open_limits
 from nt_ray.access.roles import Role
 from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
 from nt_ray.config import Settings, load_settings
-from nt_ray.trader.event_stream import Channel, EventStream, Followed, News
-from nt_ray.trader.jobs.answers import Answer
+from nt_ray.trader.jobs.answers import Answer, Claim
 from nt_ray.trader.jobs.book import JobBook
 from nt_ray.trader.jobs.job import Job, JobEvent, State
 from nt_ray.trader.jobs.reading import check_spec, read_spec
+from nt_ray.trader.jobs.swarm_changes import changes_of
 from nt_ray.trader.live_account import LiveAccount
 from nt_ray.trader.live_plan import SettingsPlan
+from nt_ray.trader.live_session import SessionStatus
+from nt_ray.trader.session_keeper import SessionKeeper, SessionRequest
+from nt_ray.trader.session_store import SessionStore
+from nt_ray.trader.steering import Course
 from nt_ray.trading.orders import OrderRequest, Side, TimeInForce
 
 ACCOUNT = "paper"
+DAYS = 200
 MOST_BEHIND = 2_000
-KEPT = 5_000
+LOOK_S = 0.05
+"""Seconds between two looks at the credential of a stream of events."""
 
 
 class BookJobs:
@@ -45,6 +57,7 @@ class BookJobs:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
+        self.folder = folder
         self.book = JobBook(folder / "jobs.sqlite")
         self.lock = threading.Lock()
 
@@ -56,8 +69,11 @@ class BookJobs:
     async def find(self, job: str) -> Job:
         return self.book.find(job)
 
-    async def page(self, before: int | None, limit: int, state: str | None, kind: str | None) -> list[Job]:
-        return self.book.page(before=before, limit=limit, state=None if state is None else State(state), kind=kind)
+    async def page(
+        self, before: int | None, limit: int, state: str | None, kind: str | None, owner: str | None = None
+    ) -> list[Job]:
+        wanted = None if state is None else State(state)
+        return self.book.page(before=before, limit=limit, state=wanted, kind=kind, owner=owner)
 
     async def cancel(self, job: str) -> Job:
         return self.book.cancel(job)
@@ -72,14 +88,17 @@ class BookJobs:
     async def counts(self) -> dict[str, int]:
         return self.book.counts()
 
-    async def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | None:
+    async def adjust(self, job: str, course: Course) -> Job:
+        return self.book.adjust(job, changes_of(self.book.find(job), course))
+
+    async def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | Claim:
         return self.book.answers.claim(owner, operation, key, digest)
 
-    async def keep(self, owner: str, operation: str, key: str, answer: Answer) -> None:
-        self.book.answers.keep(owner, operation, key, answer)
+    async def keep(self, owner: str, operation: str, key: str, claim: Claim, answer: Answer) -> None:
+        self.book.answers.keep(owner, operation, key, claim, answer)
 
-    async def release(self, owner: str, operation: str, key: str) -> None:
-        self.book.answers.release(owner, operation, key)
+    async def release(self, owner: str, operation: str, key: str, claim: Claim) -> None:
+        self.book.answers.release(owner, operation, key, claim)
 
 
 class OwnAccounts:
@@ -98,34 +117,32 @@ class OwnAccounts:
         return AccountDoor(name, call)
 
 
+class OwnSessions:
+    """Live sessions in this process; a test lets them look."""
+
+    def __init__(self, settings: Settings, account: LiveAccount) -> None:
+        store = SessionStore(settings.state / "live-sessions.sqlite")
+        self.keeper = SessionKeeper(settings, store, lambda name: account)
+
+    async def check(self, asked: SessionRequest, *, instead_of: str = "") -> None:
+        await asyncio.to_thread(self.keeper.check, asked, instead_of)
+
+    async def start(self, asked: SessionRequest, who: str, reason: str) -> SessionStatus:
+        return await asyncio.to_thread(self.keeper.start, asked, who, reason)
+
+    async def stop(self, session: str, *, flatten: bool) -> SessionStatus:
+        return await asyncio.to_thread(lambda: self.keeper.stop(session, flatten=flatten))
+
+    async def switch(self, asked: SessionRequest, instead_of: str, who: str, reason: str) -> SessionStatus:
+        return await asyncio.to_thread(self.keeper.switch, asked, instead_of, who, reason)
+
+    async def statuses(self, account: str) -> list[SessionStatus]:
+        return self.keeper.statuses(account)
+
+
 class OneNode:
     def facts(self) -> ClusterFacts:
         return ClusterFacts(connected=True, nodes_alive=1, nodes=1, cpus=4.0, cpus_free=3.0, gpus=0.0)
-
-
-class Told:
-    """An event stream that a test tells what has happened, from another thread than the server's."""
-
-    def __init__(self) -> None:
-        self.stream: EventStream | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.early: list[News] = []
-
-    async def follow(self, after: Mapping[Channel, int], epoch: str = "", wait_s: float = 0.0) -> Followed:
-        if self.stream is None:
-            self.stream, self.loop = EventStream(KEPT), asyncio.get_running_loop()
-            self.stream.publish(self.early)
-        return await self.stream.follow(after, epoch, min(wait_s, 0.2))
-
-    def publish(self, *told: News) -> None:
-        if self.loop is None or self.stream is None:
-            self.early += told
-        else:
-            self.loop.call_soon_threadsafe(lambda: self.stream.publish(told))
-
-    def restart(self) -> None:
-        """Begin another epoch."""
-        self.stream, self.early = None, []
 
 
 @dataclass
@@ -138,7 +155,8 @@ class House:
     jobs: BookJobs
     account: LiveAccount
     simulator: AlpacaSimulator
-    source: Told
+    source: Any
+    accounts: Any
     url: str = ""
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -147,11 +165,27 @@ class House:
         return httpx.Client(base_url=self.url, headers=headers, timeout=30.0, **options)
 
 
-@pytest.fixture(scope="package")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
-    with AlpacaSimulator(requests_per_minute=100_000) as simulator:
-        built = build(folder, simulator)
+@contextmanager
+def logs_as_before() -> Iterator[None]:
+    """What watches the gateway takes the lines of the whole process."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    for handler in [handler for handler in root.handlers if handler not in before]:
+        root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@contextmanager
+def opened(folder: Path, source: Any) -> Iterator[House]:
+    """A house that listens, in a folder of its own."""
+    with (
+        AlpacaSimulator(requests_per_minute=100_000) as simulator,
+        pytest.MonkeyPatch.context() as patch,
+        logs_as_before(),
+    ):
+        patch.setattr(watch, "LOOK_S", LOOK_S)
+        built = build(folder, simulator, source)
         server, thread = served(built.app)
         built.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         yield built
@@ -162,7 +196,18 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         built.jobs.book.close()
 
 
-def build(folder: Path, simulator: AlpacaSimulator) -> House:
+@pytest.fixture(scope="package")
+def house(new_house: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with new_house(tmp_path_factory.mktemp("house")) as built:
+        yield built
+
+
+@pytest.fixture(scope="package")
+def new_house(new_source: Callable[[], Any]) -> Callable[[Path], AbstractContextManager[House]]:
+    return lambda folder: opened(folder, new_source())
+
+
+def build(folder: Path, simulator: AlpacaSimulator, source: Any) -> House:
     table = {"kind": "alpaca", "url": simulator.url, "key": "PKSIMULATED", "secret": "simulated-secret"}
     values = {f"brokers.{ACCOUNT}.{name}": value for name, value in table.items()}
     values |= {"access.folder": str(folder / "access"), "state": str(folder / "state"), "runs": str(folder / "runs")}
@@ -171,6 +216,12 @@ def build(folder: Path, simulator: AlpacaSimulator) -> House:
     values |= {"neural.registry": str(folder / "models"), "neural.cache": str(folder / "cache")}
     settings = load_settings(None, {"brokers.enabled": ACCOUNT, **values}, environ={})
     (folder / "state").mkdir()
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for day in range(DAYS):
+        # One day in twenty loses a tenth, and the next one wins it back.
+        time, price = midnight - timedelta(days=DAYS - day), "90" if day % 20 == 10 else "100"
+        simulator.price("AAPL", price, time=time.isoformat(), size="1000000")
+    simulator.price("AAPL", "100")
     account = LiveAccount(SettingsPlan(settings, ACCOUNT, ("AAPL",)), watch=False)
     account.submit([OrderRequest("first", "AAPL", Side.BUY, Decimal(10), "momentum", time_in_force=TimeInForce.GTC)])
     account.sync()
@@ -181,18 +232,22 @@ def build(folder: Path, simulator: AlpacaSimulator) -> House:
     gatekeeper = open_gatekeeper(settings.access, clock)
     jobs = BookJobs(settings, folder)
     accounts = OwnAccounts(account)
-    source = Told()
-    platform = Parts(settings, accounts, jobs, OneNode(), source)
+    platform = Parts(settings, accounts, jobs, OneNode(), source, OwnSessions(settings, account))
     guards = Guards(gatekeeper, open_limits(settings.access), open_audit(settings.access, clock))
-    app = application(settings, platform, guards, [api.router(platform)], [stream(source, gatekeeper, MOST_BEHIND)])
-    built = House(settings, app, gatekeeper, jobs, account, simulator, source)
+    routers = [
+        api.router(platform), sessions.router(gatekeeper, guards.limits), page.router(platform),
+        access.router(gatekeeper, guards.audit), audit_entries.router(folder_of(settings.access)),
+    ]  # fmt: skip
+    app = application(settings, platform, guards, routers, [stream(source, gatekeeper, MOST_BEHIND)], jobs)
+    install(app, settings.observability, accounts, expected=(ACCOUNT,))
+    built = House(settings, app, gatekeeper, jobs, account, simulator, source, accounts)
     for name, role in {"reader": Role.READ_ONLY, "ann": Role.USER, "bob": Role.USER, "admin": Role.ADMIN}.items():
         gatekeeper.users.add(name, role)
         built.keys[name] = gatekeeper.keys.add(name).text
     return built
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def serve() -> Callable[[FastAPI], tuple[uvicorn.Server, threading.Thread]]:
     return served
 

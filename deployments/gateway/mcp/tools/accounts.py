@@ -1,27 +1,34 @@
 """Tools about accounts at venues: what they hold, what they have traded, and orders that pass their gate."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from deployments.gateway.alpaca.orders import sent
+from deployments.gateway.alpaca.schemas import ClientId, NewOrder
 from deployments.gateway.mcp.call import Call
 from deployments.gateway.mcp.categories import Category
-from deployments.gateway.mcp.schema import Account, Figure, Input, Money, Output, Positive, Symbol
+from deployments.gateway.mcp.schema import Account, Figure, Input, Money, Output, Positive
 from deployments.gateway.mcp.tool import tool
+from deployments.gateway.mcp.twin import Twin
+from deployments.gateway.platform.accounts import running
 from nt_ray.access.roles import Scope
 from nt_ray.errors import BadInputError, NeuralTraderError
 from nt_ray.trader.reports import AccountState, OrderReport
-from nt_ray.trading.orders import Fill, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
+from nt_ray.trading.orders import Fill, OrderStatus, Side
 
 T = TypeVar("T")
 
 PERIODS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
-TYPES = {"market": OrderType.MARKET, "limit": OrderType.LIMIT, "stop_loss": OrderType.STOP,
-         "stop_limit": OrderType.STOP_LIMIT}  # fmt: skip
+ASSISTANT: Final = "assistant"
+Owner: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$", description="Strategy that owns the order."),
+]
 
 
 class OfAccount(Input):
@@ -91,7 +98,7 @@ def _each(call: Call, account: str | None, read: Callable[[str], T]) -> tuple[li
         return [read(account)], {}
     found: list[T] = []
     silent: dict[str, str] = {}
-    for name in call.backend.accounts():
+    for name in call.accounts():
         if not call.principal.may(Scope.TRADING_READ, name):
             continue
         try:
@@ -173,49 +180,19 @@ def _execution(call: Call, account: str, since: datetime | None) -> Execution:
     )
 
 
-class TradeOrder(Input):
-    """One order."""
+class TradeOrder(NewOrder):
+    """One order as Alpaca's route takes it; it is known by its id, which the caller gives."""
 
-    client_order_id: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$",
-        description="Yours, and new: the same id is the same order however often it is sent.",
+    client_order_id: ClientId = Field(
+        description="Yours, and new: the same id is the same order however often it is sent."
     )
-    symbol: Symbol
-    action: Literal["buy", "sell"]
-    quantity: Positive
-    order_type: Literal["market", "limit", "stop_loss", "stop_limit"] = "market"
-    limit_price: Positive | None = None
-    stop_price: Positive | None = None
-    time_in_force: Literal["day", "gtc", "ioc", "fok"] = "day"
-    strategy: str = Field("assistant", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
-
-    @model_validator(mode="after")
-    def _priced(self) -> "TradeOrder":
-        for name, needed in (("limit_price", ("limit", "stop_limit")), ("stop_price", ("stop_loss", "stop_limit"))):
-            if (getattr(self, name) is not None) != (self.order_type in needed):
-                verb = "needs" if self.order_type in needed else "takes no"
-                raise ValueError(f"a {self.order_type} order {verb} {name}")
-        return self
-
-    def request(self) -> OrderRequest:
-        """The order as an account takes it."""
-        return OrderRequest(
-            client_order_id=self.client_order_id,
-            symbol=self.symbol,
-            side=Side(self.action),
-            quantity=self.quantity,
-            strategy=self.strategy,
-            type=TYPES[self.order_type],
-            limit_price=self.limit_price,
-            stop_price=self.stop_price,
-            time_in_force=TimeInForce(self.time_in_force),
-        )
 
 
 class Trade(TradeOrder):
     """One order for an account."""
 
     account: Account
+    strategy: Owner = ASSISTANT
 
 
 class OrderResult(Output):
@@ -224,8 +201,8 @@ class OrderResult(Output):
     account: str
     client_order_id: str
     symbol: str
-    action: str
-    quantity: Money
+    side: str
+    quantity: Money | None = Field(description="null where the order is for an amount of money.")
     status: str
     filled_quantity: Money
     venue_order_id: str
@@ -233,57 +210,67 @@ class OrderResult(Output):
     reason: str
 
 
-_ORDER = {"client_order_id": "assistant-1", "symbol": "AAPL", "action": "buy", "quantity": 1}
+class BatchResult(Output):
+    """What became of each order, a leg being one too, in their order."""
+
+    results: tuple[OrderResult, ...]
+
+
+_ORDER = {"symbol": "AAPL", "qty": "1", "side": "buy", "type": "limit", "limit_price": "50", "time_in_force": "day"}
+_ROUTE = "POST /v2/orders"
+_MORE = frozenset({"account", "strategy"})
 
 
 @tool(
     Category.TRADING,
     Scope.TRADING_WRITE,
-    {"account": "paper", **_ORDER, "order_type": "limit", "limit_price": "50"},
+    {"account": "paper", "client_order_id": "assistant-1", **_ORDER},
+    Twin(_ROUTE, more=_MORE),
     changes=True,
     destructive=True,
 )
-def execute_trade(call: Call, asked: Trade) -> OrderResult:
-    """Send an order through an account's risk gate to its venue. It trades: ask the person first."""
-    return _result(asked.account, call.backend.submit(asked.account, [asked.request()])[0])
+def execute_trade(call: Call, asked: Trade) -> BatchResult:
+    """Send an order through an account's risk gate to its venue, with its legs. It trades: ask the person first."""
+    return _sent(call, asked.account, [asked], asked.strategy)
 
 
 class Batch(Input):
     """Several orders for an account."""
 
     account: Account
-    trades: tuple[TradeOrder, ...] = Field(min_length=1, max_length=50)
+    orders: tuple[TradeOrder, ...] = Field(min_length=1, max_length=50)
+    strategy: Owner = ASSISTANT
     risk_limit: Positive | None = Field(None, description="Largest sum of limit prices times quantities.")
-
-
-class BatchResult(Output):
-    """What became of each order, in their order."""
-
-    results: tuple[OrderResult, ...]
 
 
 @tool(
     Category.TRADING,
     Scope.TRADING_WRITE,
-    {"account": "paper", "trades": [{**_ORDER, "client_order_id": "assistant-2", "order_type": "limit",
-                                     "limit_price": "50"}]},
+    {"account": "paper", "orders": [{"client_order_id": "assistant-2", **_ORDER}]},
+    Twin(_ROUTE, within="orders", more=_MORE | {"risk_limit"}),
     changes=True,
     destructive=True,
-)  # fmt: skip
+)
 def execute_multi_asset_trade(call: Call, asked: Batch) -> BatchResult:
     """Send orders of several symbols through an account's risk gate to its venue. It trades: ask the person first."""
-    ids = [trade.client_order_id for trade in asked.trades]
+    ids = [order.client_order_id for order in asked.orders]
     if len(set(ids)) < len(ids):
         raise BadInputError("A client_order_id stands twice in the batch. Give each order its own.")
     if asked.risk_limit is not None:
-        unpriced = [t.client_order_id for t in asked.trades if t.limit_price is None]
+        unpriced = [o.client_order_id for o in asked.orders if o.limit_price is None or o.qty is None]
         if unpriced:
             raise BadInputError(f"risk_limit bounds limit orders alone, and {unpriced[0]} has no limit. Give it one.")
-        worth = sum((t.quantity * (t.limit_price or 0) for t in asked.trades), Decimal(0))
+        worth = sum(((o.qty or 0) * (o.limit_price or 0) for o in asked.orders), Decimal(0))
         if worth > asked.risk_limit:
             raise BadInputError(f"The orders are worth {worth:f}, above risk_limit {asked.risk_limit:f}. Send fewer.")
-    told = call.backend.submit(asked.account, [trade.request() for trade in asked.trades])
-    return BatchResult(results=tuple(_result(asked.account, report) for report in told))
+    return _sent(call, asked.account, asked.orders, asked.strategy)
+
+
+def _sent(call: Call, account: str, bodies: Sequence[NewOrder], owner: str) -> BatchResult:
+    async def send() -> list[OrderReport]:
+        return await sent(await running(call.backend, account), bodies, owner)
+
+    return BatchResult(results=tuple(_result(account, report) for report in call.ask(send)))
 
 
 def _result(account: str, told: OrderReport) -> OrderResult:
@@ -292,8 +279,8 @@ def _result(account: str, told: OrderReport) -> OrderResult:
         account=account,
         client_order_id=request.client_order_id,
         symbol=request.symbol,
-        action=str(request.side),
-        quantity=request.quantity,
+        side=str(request.side),
+        quantity=request.quantity if request.notional is None else None,
         status=str(told.status),
         filled_quantity=told.filled_quantity,
         venue_order_id=told.venue_order_id,

@@ -8,12 +8,13 @@ from pydantic import Field
 from deployments.gateway.mcp.call import Call
 from deployments.gateway.mcp.categories import Category
 from deployments.gateway.mcp.market_data import bars_of, returns_of
-from deployments.gateway.mcp.schema import Figure, OfData, Output, Symbol
+from deployments.gateway.mcp.schema import Figure, OfData, Output
 from deployments.gateway.mcp.tool import tool
 from nt_ray.access.roles import Scope
 from nt_ray.errors import BadInputError
 from nt_ray.features.registry import BAR_FEATURES, FEATURES
 from nt_ray.portfolio.correlation import shrunk
+from nt_ray.trader.jobs.spec import Symbol
 from nt_ray.types import FloatArray
 
 LENGTH, RSI_LENGTH = 20, 14

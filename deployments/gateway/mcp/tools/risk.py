@@ -10,7 +10,7 @@ from pydantic import Field
 from deployments.gateway.mcp.call import Call
 from deployments.gateway.mcp.categories import Category
 from deployments.gateway.mcp.market_data import bars_of, returns_of
-from deployments.gateway.mcp.schema import Figure, Input, Money, OfData, Output, Positive, Symbol
+from deployments.gateway.mcp.schema import Figure, Input, Money, OfData, Output, Positive
 from deployments.gateway.mcp.tool import tool
 from nt_ray.access.roles import Scope
 from nt_ray.errors import RiskError
@@ -21,6 +21,7 @@ from nt_ray.risk.measures.catalogue import all_measures
 from nt_ray.risk.stress.analysis import stress_all
 from nt_ray.risk.stress.book import book_of
 from nt_ray.risk.stress.shocks import NAMED
+from nt_ray.trader.jobs.spec import Symbol
 from nt_ray.trader.planning import account_plans
 
 Method: TypeAlias = Literal[

@@ -1,6 +1,5 @@
 """Tools about strategies: what there are, how they compare, what one says now and how it has done lately."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -8,142 +7,74 @@ from typing import Literal, TypeAlias
 import numpy as np
 from pydantic import Field
 
-from deployments.gateway.mcp.assessing import Assessed, platform_strategy, run_strategy
-from deployments.gateway.mcp.call import Call
+from deployments.gateway.mcp.call import Call, Done
 from deployments.gateway.mcp.categories import Category
 from deployments.gateway.mcp.market_data import bars_of
-from deployments.gateway.mcp.measures import Performance, performance
-from deployments.gateway.mcp.schema import Figure, Input, Money, Nothing, OfData, Output, StrategyName, Symbol, Symbols
-from deployments.gateway.mcp.tool import tool
+from deployments.gateway.mcp.measures import Performance, measured, performance
+from deployments.gateway.mcp.schema import Figure, Input, Money, Nothing, OfData, Output, StrategyName, Symbols
+from deployments.gateway.mcp.tool import job, tool
+from deployments.gateway.mcp.twin import JOBS, KEY, KIND, OfJob, Settled, Twin, part_of
+from deployments.gateway.platform import strategies as rest
 from nt_ray.access.roles import Scope
-from nt_ray.backtest.buy_and_hold import buy_and_hold
-from nt_ray.backtest.event.runnable import OfOrders, OfTargets
-from nt_ray.backtest.metrics import drawdowns, measure
-from nt_ray.errors import BadInputError, StrategyError
-from nt_ray.market.bars import BarPanel
-from nt_ray.strategies import registry
-from nt_ray.strategies.base import Parameter
+from nt_ray.backtest.metrics import drawdowns
+from nt_ray.strategies.registry import STRATEGIES
+from nt_ray.trader.assessing import Assessed, needs_bars_alone, run_strategy
+from nt_ray.trader.jobs import spec as jobs
+from nt_ray.trader.jobs.spec import Symbol
 from nt_ray.trader.planning import account_plans
-from nt_ray.types import QUANTA_PER_UNIT
 
-Metric: TypeAlias = Literal["sharpe", "sortino", "calmar", "cagr", "total_return"]
 Tolerance: TypeAlias = Literal["conservative", "moderate", "aggressive"]
 
 DEEPEST = {"conservative": -0.15, "moderate": -0.30, "aggressive": -1.0}
 """Deepest drawdown that somebody of a tolerance puts up with."""
-BARE = tuple(name for name in registry.NAMES if name not in ("neural_forecast", "sentiment", "ensemble"))
-"""Strategies that ask for no more than bars, and rest on no others."""
 YEAR = 252
 
 
-class StrategySummary(Output):
-    """One strategy of the list."""
-
-    name: str
-    kind: Literal["targets", "orders"]
-    summary: str
-    symbols: int = Field(description="Symbols that one step looks at.")
-    inputs: tuple[str, ...] = Field(description="Fields beside the bars that it reads.")
-    aliases: tuple[str, ...]
-
-
-class StrategyList(Output):
-    """The strategies of the platform."""
-
-    strategies: tuple[StrategySummary, ...]
-
-
-@tool(Category.SYSTEM, Scope.STRATEGIES_READ)
-def list_strategies(call: Call, asked: Nothing) -> StrategyList:
-    """List the strategies of the platform with what each does."""
+@tool(Category.SYSTEM, Scope.STRATEGIES_READ, {}, Twin("GET /api/v1/strategies", answers=True))
+def list_strategies(call: Call, asked: Nothing) -> rest.StrategyList:
+    """List the strategies of the platform: what each does, the source of its rule, its parameters with their ranges."""
     del call, asked
-    targets = (
-        StrategySummary(name=s.name, kind="targets", summary=s.summary, symbols=s.width, inputs=s.inputs,
-                        aliases=s.aliases)
-        for s in registry.STRATEGIES
-    )  # fmt: skip
-    orders = (
-        StrategySummary(name=s.name, kind="orders", summary=s.summary, symbols=1, inputs=(), aliases=())
-        for s in registry.ORDER_STRATEGIES
-    )
-    return StrategyList(strategies=(*targets, *orders))
+    return rest.strategies_of()
 
 
 class OneStrategy(Input):
     """Which strategy."""
 
-    strategy: StrategyName
+    name: rest.StrategyName
 
 
-class ParameterInfo(Output):
-    """One parameter."""
-
-    name: str
-    default: float
-    low: float
-    high: float
-    integer: bool
-    description: str
-    aliases: tuple[str, ...]
-
-
-class StrategyInfo(StrategySummary):
-    """Everything that a strategy says of itself."""
-
-    source: str
-    parameters: tuple[ParameterInfo, ...]
-
-
-@tool(Category.SYSTEM, Scope.STRATEGIES_READ, {"strategy": "momentum"})
-def get_strategy_info(call: Call, asked: OneStrategy) -> StrategyInfo:
+@tool(
+    Category.SYSTEM,
+    Scope.STRATEGIES_READ,
+    {"name": "momentum"},
+    Twin("GET /api/v1/strategies/{name}", answers=True),
+)
+def get_strategy_info(call: Call, asked: OneStrategy) -> rest.StrategyView:
     """Describe a strategy: its rule's source, and every parameter with default and range."""
     del call
-    found = platform_strategy(asked.strategy, {})
-    if isinstance(found, OfTargets):
-        s = found.strategy
-        return StrategyInfo(
-            name=s.name, kind="targets", summary=s.summary, symbols=s.width, inputs=s.inputs, aliases=s.aliases,
-            source=s.source, parameters=_parameters(s.parameters),
-        )  # fmt: skip
-    if isinstance(found, OfOrders):
-        o = found.strategy
-        return StrategyInfo(
-            name=o.name, kind="orders", summary=o.summary, symbols=1, inputs=(), aliases=(), source="",
-            parameters=_parameters(o.parameters),
-        )  # fmt: skip
-    raise StrategyError(f"{asked.strategy} is not compiled, so it says nothing of itself. Name another.")
+    return rest.strategy_of(asked.name)
 
 
-def _parameters(parameters: Sequence[Parameter]) -> tuple[ParameterInfo, ...]:
-    return tuple(
-        ParameterInfo(
-            name=p.name, default=p.default, low=p.low, high=p.high, integer=p.integer, description=p.description,
-            aliases=p.aliases,
-        )
-        for p in parameters
-    )  # fmt: skip
+class Compare(OfJob, jobs.Comparison):
+    """A comparison as the platform's API takes it."""
 
-
-class Compare(OfData):
-    """Strategies, and the bars that they are compared on."""
-
-    strategies: tuple[StrategyName, ...] = Field(min_length=2, max_length=20)
-    symbols: Symbols = Field((), description="Symbols; all of the data if left out.")
-    metric: Metric = "sharpe"
+    kind: Settled[Literal["comparison"]] = "comparison"
 
 
 class Ranked(Output):
     """One strategy of a comparison."""
 
     strategy: str
-    performance: Performance | None = None
-    refused: str = Field("", description="Why it could not be run.")
+    performance: Performance | None
+    refused: str = Field(description="Why it could not be run.")
 
 
-class Comparison(Output):
-    """Strategies from best to worst; those that could not be run come last."""
+class Compared(Output):
+    """Strategies from best to worst; those that could not be run come last. nt://runs/{run} has every measure."""
 
-    metric: Metric
+    job: str
+    run: str
+    metric: str
     start: datetime
     end: datetime
     symbols: tuple[str, ...]
@@ -151,54 +82,41 @@ class Comparison(Output):
     benchmark: Performance = Field(description="Equal money in every symbol from the start.")
 
 
-@tool(
-    Category.BACKTEST,
-    Scope.STRATEGIES_READ,
-    {"strategies": ["momentum", "mean_reversion"], "symbols": ["KO", "PEP"], "start_date": "2021-01-04"},
-)
-def get_strategy_comparison(call: Call, asked: Compare) -> Comparison:
-    """Backtest strategies on the same bars with the same sizing and costs, and rank them by a metric."""
-    return _compare(call, bars_of(call.backend, asked, asked.symbols), asked.strategies, asked.metric)
-
-
-def _compare(call: Call, panel: BarPanel, names: Sequence[str], metric: Metric) -> Comparison:
-    rows: list[Ranked] = []
-    for number, name in enumerate(dict.fromkeys(names)):
-        call.progress(number, len(names), name)
-        try:
-            done = run_strategy(call.backend.settings, name, {}, panel)
-            rows.append(Ranked(strategy=done.strategy.name, performance=performance(done.metrics())))
-        except BadInputError as error:
-            rows.append(Ranked(strategy=name, refused=str(error)))
-    call.progress(len(names), len(names))
-    return Comparison(
-        metric=metric,
-        start=panel.time(0),
-        end=panel.time(len(panel) - 1),
-        symbols=panel.symbols,
-        ranked=tuple(sorted(rows, key=lambda row: _worth(row, metric), reverse=True)),
-        benchmark=_benchmark(call, panel),
+def _compared(_: Call, __: jobs.Comparison, done: Done) -> Compared:
+    told = done.summary
+    ranked = (
+        Ranked(strategy=row["strategy"], performance=row["performance"] and measured(row["performance"]),
+               refused=row["refused"])
+        for row in told["ranked"]
+    )  # fmt: skip
+    return Compared(
+        job=done.job,
+        run=done.run,
+        ranked=tuple(ranked),
+        benchmark=measured(told["benchmark"]),
+        **{name: told[name] for name in ("metric", "start", "end", "symbols")},
     )
 
 
-def _worth(row: Ranked, metric: Metric) -> tuple[bool, bool, float]:
-    value = None if row.performance is None else getattr(row.performance, metric)
-    return row.performance is not None, value is not None, 0.0 if value is None else value
+@job(
+    _compared,
+    Category.BACKTEST,
+    Scope.JOBS_WRITE,
+    {"strategies": ["momentum", "mean_reversion"], "symbols": ["KO", "PEP"], "start": "2021-01-04"},
+    Twin(JOBS, "comparison", more=KEY, settled=KIND),
+    changes=True,
+)
+def get_strategy_comparison(_: Call, asked: Compare) -> jobs.Comparison:
+    """Backtest strategies on the same bars with the same sizing and costs, and rank them by a metric."""
+    return part_of(asked, jobs.Comparison)
 
 
-def _benchmark(call: Call, panel: BarPanel) -> Performance:
-    settings = call.backend.settings
-    costs, cash = account_plans(settings, settings.runs)[0].costs, settings.account.initial_cash
-    held = buy_and_hold(panel, costs, cash) / QUANTA_PER_UNIT
-    return performance(measure(np.concatenate([[float(cash)], held]), panel.periods_per_year))
+class Recommend(OfJob, jobs.Comparison):
+    """What is wanted of a strategy, and the bars that it is to do well on."""
 
-
-class Recommend(OfData):
-    """What is wanted of a strategy."""
-
-    symbols: Symbols = Field((), description="Symbols; all of the data if left out.")
+    kind: Settled[Literal["comparison"]] = "comparison"
+    strategies: Settled[list[jobs.Name]] = Field([], max_length=0)
     risk_tolerance: Tolerance = "moderate"
-    metric: Metric = Field("sharpe", description="What to be best at.")
 
 
 class Recommendation(Output):
@@ -207,20 +125,17 @@ class Recommendation(Output):
     strategy: str | None = Field(description="null where none stayed within the tolerance, or none was of use.")
     deepest_drawdown_allowed: float
     tried: int
-    comparison: Comparison
+    comparison: Compared
     warning: str
 
 
 _WARNING = "The best of several on the same past looks better than it is: test it on data that it was not chosen on."
 
 
-@tool(Category.BACKTEST, Scope.STRATEGIES_READ, {"symbols": ["KO", "PEP"], "start_date": "2021-01-04"})
-def recommend_strategy(call: Call, asked: Recommend) -> Recommendation:
-    """Backtest every strategy that needs bars alone, and name the best whose drawdown stayed within the tolerance."""
-    found = _compare(call, bars_of(call.backend, asked, asked.symbols), BARE, asked.metric)
-    deepest = DEEPEST[asked.risk_tolerance]
+def _recommended(call: Call, asked: Recommend, done: Done) -> Recommendation:
+    found, deepest = _compared(call, asked, done), DEEPEST[asked.risk_tolerance]
     return Recommendation(
-        strategy=_best(found, deepest, asked.metric),
+        strategy=_best(found, deepest),
         deepest_drawdown_allowed=deepest,
         tried=len(found.ranked),
         comparison=found,
@@ -228,23 +143,37 @@ def recommend_strategy(call: Call, asked: Recommend) -> Recommendation:
     )
 
 
-def _best(found: Comparison, deepest: float, metric: Metric) -> str | None:
+@job(
+    _recommended,
+    Category.BACKTEST,
+    Scope.JOBS_WRITE,
+    {"symbols": ["KO", "PEP"], "start": "2021-01-04"},
+    Twin(JOBS, "comparison", more=KEY | {"risk_tolerance"}, settled=KIND | {"strategies"}),
+    changes=True,
+)
+def recommend_strategy(_: Call, asked: Recommend) -> jobs.Comparison:
+    """Backtest every strategy that needs bars alone, and name the best whose drawdown stayed within the tolerance."""
+    return part_of(asked, jobs.Comparison)
+
+
+def _best(found: Compared, deepest: float) -> str | None:
     """First of a ranking that traded at a profit within a drawdown."""
     for row in found.ranked:
         did = row.performance
         if did is None or did.max_drawdown is None or did.max_drawdown < deepest:
             continue
-        if (getattr(did, metric) or 0.0) > 0.0:
+        if (getattr(did, found.metric) or 0.0) > 0.0:
             return row.strategy
     return None
 
 
-class Select(OfData):
+class Select(OfJob, jobs.Comparison):
     """For which symbol, and how far back."""
 
-    symbol: Symbol
-    lookback_bars: int = Field(YEAR, ge=20, le=10_000, description="Last bars that strategies are judged by.")
-    metric: Metric = "sharpe"
+    kind: Settled[Literal["comparison"]] = "comparison"
+    strategies: Settled[list[jobs.Name]] = Field([], max_length=0)
+    symbols: Settled[list[jobs.Symbol]] = Field([], max_length=0)
+    symbol: jobs.Symbol
 
 
 class Selection(Output):
@@ -252,20 +181,29 @@ class Selection(Output):
 
     symbol: str
     strategy: str | None
-    comparison: Comparison
+    comparison: Compared
     warning: str
 
 
-@tool(Category.BACKTEST, Scope.STRATEGIES_READ, {"symbol": "KO", "start_date": "2021-01-04"})
-def adaptive_strategy_selection(call: Call, asked: Select) -> Selection:
-    """Name the strategy of one symbol that did best over its last bars; nothing is switched."""
-    panel = bars_of(call.backend, asked, (asked.symbol,))
-    if len(panel) > asked.lookback_bars:
-        panel = panel.between(panel.time(len(panel) - asked.lookback_bars), None)
-    names = [name for name in BARE if registry.find(name).width == 1]
-    found = _compare(call, panel, names, asked.metric)
-    chosen = _best(found, DEEPEST["aggressive"], asked.metric)
+def _selected(call: Call, asked: Select, done: Done) -> Selection:
+    found = _compared(call, asked, done)
+    chosen = _best(found, DEEPEST["aggressive"])
     return Selection(symbol=asked.symbol, strategy=chosen, comparison=found, warning=_WARNING)
+
+
+@job(
+    _selected,
+    Category.BACKTEST,
+    Scope.JOBS_WRITE,
+    {"symbol": "KO", "start": "2021-01-04", "last": YEAR},
+    Twin(JOBS, "comparison", more=KEY | {"symbol"}, settled=KIND | {"strategies", "symbols"}),
+    changes=True,
+)
+def adaptive_strategy_selection(_: Call, asked: Select) -> jobs.Comparison:
+    """Name the strategy of one symbol that did best over its last bars, a year if not told; nothing is switched."""
+    single = [strategy.name for strategy in STRATEGIES if strategy.width == 1 and needs_bars_alone(strategy)]
+    last = YEAR if asked.last is None else asked.last
+    return part_of(asked, jobs.Comparison, strategies=single, symbols=[asked.symbol], last=last)
 
 
 class Health(OfData):
@@ -294,7 +232,7 @@ class StrategyHealth(Output):
 @tool(
     Category.BACKTEST,
     Scope.STRATEGIES_READ,
-    {"strategy": "momentum", "symbols": ["KO", "PEP"], "start_date": "2021-01-04"},
+    {"strategy": "momentum", "symbols": ["KO", "PEP"], "start": "2021-01-04"},
 )
 def monitor_strategy_health(call: Call, asked: Health) -> StrategyHealth:
     """Compare the last bars of a strategy's backtest with its whole past, and say how deep it is under its peak."""
@@ -341,7 +279,7 @@ class SimulatedTrade(Output):
 @tool(
     Category.BACKTEST,
     Scope.STRATEGIES_READ,
-    {"strategy": "momentum", "symbol": "KO", "action": "buy", "start_date": "2021-01-04"},
+    {"strategy": "momentum", "symbol": "KO", "action": "buy", "start": "2021-01-04"},
 )
 def simulate_trade(call: Call, asked: Simulate) -> SimulatedTrade:
     """Price a trade at the last close without making it, beside what a strategy holds there in its backtest."""

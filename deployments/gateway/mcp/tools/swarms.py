@@ -1,57 +1,41 @@
-"""Tools about swarms: let one trade the past, then see how its agents stood and what its round cost.
+"""Tools that let a swarm trade the past, change it meanwhile, and end it.
 
-A swarm lives as long as its run; afterwards it is known by the run's name.
+A swarm lives as long as its run, which is a job; afterwards it is known by the run's name.
 """
 
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import polars as pl
 from pydantic import Field
 
-from deployments.gateway.mcp import runs
-from deployments.gateway.mcp.call import Call
+from deployments.gateway.mcp.call import Call, Done
 from deployments.gateway.mcp.categories import Category
-from deployments.gateway.mcp.market_data import data_of
-from deployments.gateway.mcp.schema import Figure, Input, OfData, Output, RunName, StrategyName, Symbols
-from deployments.gateway.mcp.tool import tool
+from deployments.gateway.mcp.schema import Figure, Input, Output
+from deployments.gateway.mcp.tool import job, tool
+from deployments.gateway.mcp.twin import KEY, KIND, OfJob, Settled, Twin, part_of
+from deployments.gateway.ownership import reached
+from deployments.gateway.platform.jobs import JobId, JobView, view_of
+from deployments.gateway.platform.swarms import KIND as KIND_OF_SWARMS
+from deployments.gateway.platform.swarms import Hosts
+from deployments.gateway.problems import NotFoundError
 from nt_ray.access.roles import Scope
-from nt_ray.errors import BadInputError
 from nt_ray.strategies.registry import find
-from nt_ray.trader import files
-from nt_ray.trader.facade import NeuralTrader
+from nt_ray.trader.jobs import spec as jobs
+from nt_ray.trader.steering import Course
 
-ABOVE = 0.5
-"""Share of rounds above which a silent agent is told of."""
-
-
-class SwarmRun(OfData):
-    """Which agents, how they decide, on what."""
-
-    strategies: tuple[StrategyName, ...] = Field((), max_length=20, description="Those of the settings if left out.")
-    symbols: Symbols = Field((), description="Symbols; all of the data if left out.")
-    topology: Literal["star", "hierarchical", "ring", "mesh"] | None = None
-    rule: Literal["mean", "median", "trimmed", "majority", "hedge"] | None = None
+_SWARMS = "POST /api/v1/swarms"
 
 
-class SwarmTopology(Output):
-    """What a topology cost; those the run did not use are measured over its last bars."""
+class SwarmRun(OfJob, jobs.SwarmRun):
+    """A swarm as the platform's API takes it."""
 
-    topology: str
-    rule: str
-    agents: int
-    hosts: int
-    bars: int
-    messages: int
-    rounds: int
-    disagreement: Figure
-    silent: int
+    kind: Settled[Literal["run"]] = "run"
 
 
 class SwarmResult(Output):
     """What a swarm did."""
 
+    job: str
     swarm_id: str = Field(description="Name of its run.")
     start: datetime
     end: datetime
@@ -65,146 +49,107 @@ class SwarmResult(Output):
     digest: str
 
 
-@tool(
+def _traded(_: Call, __: SwarmRun, done: Done) -> SwarmResult:
+    told = done.summary
+    same = ("start", "end", "agents", "orders", "fills", "denials", "digest")
+    did = told["strategy"]
+    return SwarmResult(
+        job=done.job,
+        swarm_id=done.run,
+        total_return=did["total_return"],
+        sharpe=did["sharpe"],
+        max_drawdown=did["max_drawdown"],
+        **{name: told[name] for name in same},
+    )
+
+
+@job(
+    _traded,
     Category.SWARM,
     Scope.SWARMS_WRITE,
-    {"strategies": ["momentum", "mean_reversion"], "symbols": ["KO", "PEP"], "start_date": "2022-09-01"},
+    {"strategies": ["momentum", "mean_reversion"], "symbols": ["KO", "PEP"], "start": "2022-09-01"},
+    Twin(_SWARMS, more=KEY, settled=KIND),
     changes=True,
     repeatable=False,
 )
-def execute_swarm_strategy(call: Call, asked: SwarmRun) -> SwarmResult:
+def execute_swarm_strategy(_: Call, asked: SwarmRun) -> jobs.SwarmRun:
     """Let a swarm of agents paper-trade past bars, one by one, through the whole order path, and keep the run."""
-    own = call.backend.settings
-    swarm = {name: getattr(asked, name) for name in ("topology", "rule") if getattr(asked, name) is not None}
-    enabled = tuple(find(name).name for name in asked.strategies) or own.strategies.enabled
-    variants = {name: told for name, told in own.strategies.variants.items() if name in enabled}
-    settings = own.model_copy(
-        update={
-            "data": data_of(own, asked, asked.symbols),
-            "swarm": own.swarm.model_copy(update=swarm),
-            "strategies": own.strategies.model_copy(update={"enabled": enabled, "variants": variants}),
-        }
-    )
-    with NeuralTrader(settings) as trader:
-        made = trader.execute_strategy(on_bar=lambda row, rows, _: call.progress(row + 1, rows, "bars"))
-    told = made.summary
-    return SwarmResult(
-        swarm_id=made.folder.name,
-        start=told["start"],
-        end=told["end"],
-        agents=told["agents"],
-        orders=told["orders"],
-        fills=told["fills"],
-        denials=told["denials"],
-        total_return=told["strategy"]["total_return"],
-        sharpe=told["strategy"]["sharpe"],
-        max_drawdown=told["strategy"]["max_drawdown"],
-        digest=told["digest"],
-    )
+    return _named(asked)
 
 
-class WhichSwarm(Input):
-    """Which swarm."""
+class BegunSwarm(OfJob, jobs.SwarmRun):
+    """A swarm as the platform's API takes it."""
 
-    swarm_id: RunName = "latest"
-
-
-class AgentStatus(Output):
-    """One agent over the whole run."""
-
-    name: str
-    strategy: str
-    symbols: int
-    contribution: Figure = Field(description="What its opinions would have earned by themselves.")
-    mean_weight: Figure
-    silent_rounds: int
+    kind: Settled[Literal["run"]] = "run"
 
 
-class SwarmStatus(Output):
-    """A swarm as its run left it."""
-
-    swarm_id: str
-    state: Literal["finished"] = "finished"
-    topology: str
-    rule: str
-    agents: tuple[AgentStatus, ...]
-    repairs: int = Field(description="Hosts that died and were replaced.")
-    failovers: int
-
-
-@tool(Category.SWARM, Scope.SWARMS_READ, {"swarm_id": "latest"})
-def get_swarm_status(call: Call, asked: WhichSwarm) -> SwarmStatus:
-    """Show a swarm: its topology and rule, and each agent with its contribution and weight."""
-    place, told, agents = _swarm(call, asked.swarm_id)
-    used = told["swarm"][0]
-    return SwarmStatus(
-        swarm_id=place.name,
-        topology=used["topology"],
-        rule=used["rule"],
-        agents=tuple(AgentStatus(**{n: row[n] for n in AgentStatus.model_fields}) for row in agents.to_dicts()),
-        repairs=told["repairs"],
-        failovers=told["failovers"],
-    )
+@tool(
+    Category.SWARM,
+    Scope.SWARMS_WRITE,
+    {"strategies": ["momentum"], "symbols": ["KO"], "start": "2022-09-01", "topology": "star", "job_key": "a-swarm"},
+    Twin(_SWARMS, more=KEY, settled=KIND, answers=True),
+    changes=True,
+    repeatable=False,
+)
+def init_e2b_swarm(call: Call, asked: BegunSwarm) -> JobView:
+    """Begin a swarm that paper-trades past bars, and answer at once with its job; it lives in no sandbox."""
+    spec = _named(asked).model_dump(mode="json")
+    return view_of(call.ask(call.backend.jobs.submit, spec, call.principal.id, asked.job_key))
 
 
-class SwarmMetrics(Output):
-    """What decisions cost, and who earned what."""
-
-    swarm_id: str
-    seconds: Figure
-    bars_per_second: Figure
-    order_latency_ms: dict[str, Figure]
-    topologies: tuple[SwarmTopology, ...]
-    by_strategy: tuple[dict[str, str | float | int | None], ...]
+def _named(asked: SwarmRun | BegunSwarm) -> jobs.SwarmRun:
+    return part_of(asked, jobs.SwarmRun, strategies=[find(name).name for name in asked.strategies])
 
 
-@tool(Category.SWARM, Scope.SWARMS_READ, {"swarm_id": "latest"})
-def get_swarm_metrics(call: Call, asked: WhichSwarm) -> SwarmMetrics:
-    """Show what a swarm's rounds cost in messages by topology, its latency, and contributions by strategy."""
-    place, told, _ = _swarm(call, asked.swarm_id)
-    return SwarmMetrics(
-        swarm_id=place.name,
-        seconds=told["seconds"],
-        bars_per_second=told["bars_per_second"],
-        order_latency_ms=told["latency_ms"],
-        topologies=tuple(SwarmTopology(**row) for row in told["swarm"]),
-        by_strategy=tuple(told["by_strategy"]),
-    )
+class SwarmEnd(Input):
+    """Which swarm is meant."""
+
+    job: JobId = Field(description="Its job, as progress and nt://jobs tell it.")
 
 
-class SwarmHealth(Output):
-    """Whether everything went well in a swarm."""
+class SwarmScale(Hosts):
+    """How many hosts it is to have."""
 
-    swarm_id: str
-    healthy: bool
-    alerts: tuple[str, ...]
+    job: JobId = Field(description="Its job, as progress and nt://jobs tell it.")
 
 
-@tool(Category.SWARM, Scope.SWARMS_READ, {"swarm_id": "latest"})
-def monitor_swarm_health(call: Call, asked: WhichSwarm) -> SwarmHealth:
-    """Tell what went wrong in a swarm: agents at fault or silent, hosts replaced, failovers, denials."""
-    place, told, agents = _swarm(call, asked.swarm_id)
-    alerts = [f"{row['name']}: {row['sentence']}" for row in told["faults"]]
-    rounds = told["swarm"][0]["rounds"]
-    alerts += [
-        f"{row['name']} was silent in {row['silent_rounds']} of {rounds} rounds"
-        for row in agents.to_dicts()
-        if rounds and row["silent_rounds"] > ABOVE * rounds
-    ]
-    for what, count in (("hosts were replaced", told["repairs"]), ("failovers of a broker", told["failovers"])):
-        if count:
-            alerts.append(f"{count} {what}")
-    alerts += [f"{count} orders denied by {rule}" for rule, count in told["denials"].items()]
-    return SwarmHealth(swarm_id=place.name, healthy=not alerts, alerts=tuple(alerts))
+@tool(
+    Category.SWARM,
+    Scope.SWARMS_WRITE,
+    {"job": "run-0123456789abcdef", "hosts": 2},
+    Twin("POST /api/v1/swarms/{job}/scale", answers=True),
+    changes=True,
+)
+def scale_swarm(call: Call, asked: SwarmScale) -> JobView:
+    """Spread a swarm that is paper-trading over more hosts or fewer; its agents decide as before."""
+    _check_own(call, asked.job)
+    return view_of(call.ask(call.backend.jobs.adjust, asked.job, Course(hosts=asked.hosts)))
 
 
-def _swarm(call: Call, name: str) -> tuple[Path, dict[str, Any], pl.DataFrame]:
-    """Folder, summary and agents of a swarm's run."""
-    place = runs.folder(call.backend.settings.runs, name, files.AGENTS)
-    told = runs.summary(place)
-    if not told.get("swarm") or not (place / files.AGENTS).is_file():
-        raise BadInputError(f"Run {name} is not of a swarm. execute_swarm_strategy or `nt-ray run` makes one.")
-    return place, told, pl.read_parquet(place / files.AGENTS)
+@tool(
+    Category.SWARM,
+    Scope.SWARMS_WRITE,
+    {"job": "run-0123456789abcdef"},
+    Twin("POST /api/v1/swarms/{job}/stop", answers=True),
+    changes=True,
+    destructive=True,
+)
+def shutdown_swarm(call: Call, asked: SwarmEnd) -> JobView:
+    """End a swarm that is paper-trading, which is a job; what it did so far is not kept."""
+    _check_own(call, asked.job)
+    return view_of(call.ask(call.backend.jobs.cancel, asked.job))
 
 
-TOOLS = (execute_swarm_strategy, get_swarm_status, get_swarm_metrics, monitor_swarm_health)
+def _check_own(call: Call, job: str) -> None:
+    """Raise where a job is no swarm, or is not there for who asks."""
+    found = reached(call.ask(call.backend.jobs.find, job), call.principal)
+    if found.kind != KIND_OF_SWARMS:
+        raise NotFoundError(f"{job} is no swarm, but a {found.kind}. nt://jobs lists the swarms there are.")
+
+
+TOOLS = (
+    execute_swarm_strategy,
+    init_e2b_swarm,
+    scale_swarm,
+    shutdown_swarm,
+)

@@ -6,18 +6,17 @@ import time
 from datetime import UTC, datetime
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
-from deployments.gateway.mcp.assessing import run_strategy
-from deployments.gateway.mcp.call import Call
+from deployments.gateway.mcp.call import Call, Done
 from deployments.gateway.mcp.categories import Category
-from deployments.gateway.mcp.market_data import bars_of
-from deployments.gateway.mcp.schema import Figure, Nothing, OfData, Output, StrategyName
-from deployments.gateway.mcp.tool import tool
+from deployments.gateway.mcp.schema import Figure, Nothing, Output
+from deployments.gateway.mcp.tool import job, tool
+from deployments.gateway.mcp.twin import JOBS, KEY, KIND, OfJob, Settled, Twin, part_of
 from nt_ray.access.roles import Scope
 from nt_ray.doctor.machine import available_mb, existing_parent
 from nt_ray.project import project
+from nt_ray.trader.jobs import spec as jobs
 
 MB = 2**20
 
@@ -59,53 +58,48 @@ def get_system_metrics(call: Call, asked: Nothing) -> SystemMetrics:
         memory_available_mb=available_mb(),
         disk_free_mb=shutil.disk_usage(existing_parent(call.backend.settings.runs)).free // MB,
         process_cpu_seconds=time.process_time(),
-        accounts=len(call.backend.accounts()),
+        accounts=len(call.accounts()),
     )
 
 
-class RunBenchmark(OfData):
-    """What is measured."""
+class RunBenchmark(OfJob, jobs.Benchmark):
+    """What is measured, as the platform's API takes it."""
 
-    strategy: StrategyName
-    benchmark_type: Literal["throughput", "latency"] = "throughput"
-    repeats: int = Field(5, ge=2, le=100, description="Backtests that are timed, after one that is not.")
+    kind: Settled[Literal["benchmark"]] = "benchmark"
 
 
 class Benchmark(Output):
-    """Times of whole backtests on this machine, now."""
+    """Times of whole backtests on the machine that did the job, then."""
 
+    job: str
+    run: str
     strategy: str
-    benchmark_type: Literal["throughput", "latency"]
     repeats: int
     bars: int = Field(description="Bars of one backtest, over all symbols.")
+    processors: int
     best_ms: float
     median_ms: float
     worst_ms: float
     bars_per_second: Figure = Field(description="By the best time.")
 
 
-@tool(Category.SYSTEM, Scope.SYSTEM_READ, {"strategy": "momentum", "repeats": 2, "start_date": "2022-01-03"})
-def run_benchmark(call: Call, asked: RunBenchmark) -> Benchmark:
-    """Measure how long backtests of a strategy take on the server's machine, by wall clock, whatever else it does."""
-    panel = bars_of(call.backend, asked)
-    took: list[float] = []
-    for number in range(asked.repeats + 1):
-        call.progress(number, asked.repeats + 1, "backtest")
-        began = time.perf_counter()
-        run_strategy(call.backend.settings, asked.strategy, {}, panel)
-        took.append((time.perf_counter() - began) * 1e3)
-    timed = np.array(took[1:])
-    bars = len(panel) * len(panel.symbols)
-    return Benchmark(
-        strategy=asked.strategy,
-        benchmark_type=asked.benchmark_type,
-        repeats=asked.repeats,
-        bars=bars,
-        best_ms=float(timed.min()),
-        median_ms=float(np.median(timed)),
-        worst_ms=float(timed.max()),
-        bars_per_second=bars / float(timed.min()) * 1e3,
-    )
+def _timed(_: Call, __: RunBenchmark, done: Done) -> Benchmark:
+    told = {name: done.summary[name] for name in Benchmark.model_fields if name not in ("job", "run")}
+    return Benchmark(job=done.job, run=done.run, **told)
+
+
+@job(
+    _timed,
+    Category.SYSTEM,
+    Scope.JOBS_WRITE,
+    {"strategy": "momentum", "repeats": 2, "start": "2022-01-03"},
+    Twin(JOBS, "benchmark", more=KEY, settled=KIND),
+    changes=True,
+    repeatable=False,
+)
+def run_benchmark(_: Call, asked: RunBenchmark) -> jobs.Benchmark:
+    """Measure how long backtests of a strategy take where jobs are done, by wall clock, whatever else it does."""
+    return part_of(asked, jobs.Benchmark)
 
 
 TOOLS = (ping, get_system_metrics, run_benchmark)

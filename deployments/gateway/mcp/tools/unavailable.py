@@ -14,8 +14,6 @@ SPORTS = "sports betting"
 ODDS = "a source of bookmakers' odds"
 SYNDICATE = "syndicates"
 SANDBOX = "sandboxes for agents"
-SWARMS = "long-lived swarms"
-LIVE_STRATEGIES = "strategies that run at live accounts"
 
 _READ, _WRITE = Scope.TRADING_READ, Scope.TRADING_WRITE
 _SPORT = {"sport": "soccer"}
@@ -61,18 +59,7 @@ def _sandbox(name: str, says: str, takes: type[Input], example: Mapping[str, obj
     )
 
 
-def _swarm(name: str, says: str, takes: type[Input], example: Mapping[str, object], *, ends: bool = False) -> Tool:
-    return not_available(
-        name, says, Category.SWARM, Scope.SWARMS_WRITE, SWARMS, takes, example, changes=True, destructive=ends
-    )
-
-
 TOOLS = (
-    not_available(
-        "switch_active_strategy", "Switch a live account from one strategy to another.", Category.TRADING,
-        Scope.STRATEGIES_WRITE, LIVE_STRATEGIES, i.Switch,
-        {"from_strategy": "momentum", "to_strategy": "pairs"}, changes=True, destructive=True,
-    ),
     _news("analyze_news", "Analyse the sentiment of news about a symbol.", i.News, {"symbol": "KO"}),
     _news("get_news_sentiment", "Show the sentiment of a symbol by source.", i.News, {"symbol": "KO"}),
     _news("control_news_collection", "Start, stop or set up the collection of news.", i.NewsControl,
@@ -86,26 +73,18 @@ TOOLS = (
     _prediction("place_prediction_order_tool", "Place an order in a market.", i.MarketOrder,
                 {"market_id": "m1", "outcome": "yes", "side": "buy", "quantity": 1}, trades=True),
     _prediction("get_prediction_positions_tool", "Show positions in markets.", Nothing, {}),
-    _prediction("calculate_expected_value_tool", "Compute what money in a market may bring.", i.ExpectedValue,
-                {"market_id": "m1", "investment_amount": 100}),
     _sports("get_sports_events", "List coming events of a sport.", i.Sport, _SPORT),
     _sports("get_sports_odds", "Show odds of a sport.", i.Sport, _SPORT),
-    _sports("find_sports_arbitrage", "Find odds that together leave a profit.", i.Sport, _SPORT),
-    _sports("analyze_betting_market_depth", "Analyse the depth of a market.", i.SportMarket,
-            {"market_id": "m1", **_SPORT}),
     _sports("get_betting_portfolio_status", "Show open bets.", Nothing, {}),
     _sports("execute_sports_bet", "Place a bet.", i.SportBet,
             {"market_id": "m1", "selection": "home", "stake": 10, "odds": 2.0}, trades=True),
     _sports("get_sports_betting_performance", "Show what bets have brought.", i.Period, {}),
-    _sports("compare_betting_providers", "Compare bookmakers.", i.Sport, _SPORT),
     _odds("odds_api_get_sports", "List sports with odds.", Nothing, {}),
     _odds("odds_api_get_live_odds", "Show odds as they are now.", i.Sport, _SPORT),
     _odds("odds_api_get_event_odds", "Show odds of an event.", i.SportEvent, {**_SPORT, "event_id": "e1"}),
-    _odds("odds_api_find_arbitrage", "Find odds that together leave a profit.", i.Sport, _SPORT),
     _odds("odds_api_get_bookmaker_odds", "Show odds of a bookmaker.", i.Bookmaker, {**_SPORT, "bookmaker": "b1"}),
     _odds("odds_api_analyze_movement", "Show how odds of an event have moved.", i.SportEvent,
           {**_SPORT, "event_id": "e1"}),
-    _odds("odds_api_compare_margins", "Compare the margins of bookmakers.", i.Sport, _SPORT),
     _odds("odds_api_get_upcoming", "List coming events with odds.", i.Sport, _SPORT),
     _syndicate("create_syndicate_tool", "Found a syndicate.", i.NewSyndicate, {"syndicate_id": "s1", "name": "One"},
                changes=True),
@@ -129,8 +108,6 @@ TOOLS = (
     _syndicate("update_syndicate_member_contribution", "Add to a member's contribution.", i.MemberMoney,
                {**_MEMBER, "amount": 10}, changes=True),
     _syndicate("get_syndicate_profit_history", "Show profits by time.", i.Syndicate, {"syndicate_id": "s1"}),
-    _syndicate("simulate_syndicate_allocation", "Try allocations without making them.", i.Opportunities,
-               {"syndicate_id": "s1", "opportunities": ["o1"]}),
     _syndicate("get_syndicate_withdrawal_history", "Show withdrawals.", i.Syndicate, {"syndicate_id": "s1"}),
     _syndicate("update_syndicate_allocation_strategy", "Change how funds are spread.", i.Opportunities,
                {"syndicate_id": "s1", "opportunities": []}, changes=True),
@@ -149,9 +126,4 @@ TOOLS = (
              changes=True),
     _sandbox("monitor_e2b_health", "Show how sandboxes are.", Nothing, {}),
     _sandbox("export_e2b_template", "Make a template of a sandbox.", i.Sandbox, {"sandbox_id": "b1"}, changes=True),
-    _swarm("init_e2b_swarm", "Begin a swarm in sandboxes.", i.NewSwarm, {"topology": "star"}),
-    _swarm("deploy_trading_agent", "Add an agent to a swarm.", i.SwarmAgent,
-           {"swarm_id": "w1", "agent_type": "trend_follower"}),
-    _swarm("scale_swarm", "Change the size of a swarm.", i.SwarmScale, {"swarm_id": "w1", "target_agents": 5}),
-    _swarm("shutdown_swarm", "End a swarm.", i.SwarmEnd, {"swarm_id": "w1"}, ends=True),
 )  # fmt: skip

@@ -5,20 +5,13 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from deployments.gateway.mcp.schema import Input, Positive, Share, StrategyName, Symbol, Symbols
+from deployments.gateway.mcp.schema import Input, Positive, Share, Symbols
+from nt_ray.trader.jobs.spec import Symbol
 
 Id: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
 Words: TypeAlias = Annotated[str, Field(min_length=1, max_length=2000)]
 Names: TypeAlias = Annotated[tuple[Id, ...], Field(max_length=100)]
 Days: TypeAlias = Annotated[int, Field(ge=1, le=3650)]
-
-
-class Switch(Input):
-    """From one strategy to another."""
-
-    from_strategy: StrategyName
-    to_strategy: StrategyName
-    close_positions: bool = False
 
 
 class News(Input):
@@ -79,15 +72,6 @@ class MarketOrder(Input):
     limit_price: Positive | None = None
 
 
-class ExpectedValue(Input):
-    """Money in a market."""
-
-    market_id: Id
-    investment_amount: Positive
-    confidence_adjustment: Share = 1.0
-    include_fees: bool = True
-
-
 class Sport(Input):
     """A sport."""
 
@@ -95,14 +79,6 @@ class Sport(Input):
     days_ahead: int = Field(7, ge=1, le=30)
     regions: Names = ()
     markets: Names = ()
-    min_profit_margin: Share = 0.01
-
-
-class SportMarket(Input):
-    """A market of a sport."""
-
-    market_id: Id
-    sport: Id
 
 
 class SportEvent(Input):
@@ -249,35 +225,3 @@ class Deployment(Input):
     deployment_id: Id
     instance_count: int = Field(1, ge=1, le=10)
     auto_scale: bool = False
-
-
-class NewSwarm(Input):
-    """A swarm that is begun."""
-
-    topology: Literal["mesh", "hierarchical", "ring", "star"]
-    max_agents: int = Field(5, ge=1, le=50)
-    strategy: Literal["balanced", "aggressive", "conservative", "adaptive"] = "balanced"
-
-
-class SwarmAgent(Input):
-    """An agent that joins a swarm."""
-
-    swarm_id: Id
-    agent_type: Literal["market_maker", "trend_follower", "arbitrage", "risk_manager", "coordinator"]
-    symbols: Symbols = ()
-
-
-class SwarmScale(Input):
-    """Another size of a swarm."""
-
-    swarm_id: Id
-    target_agents: int = Field(ge=1, le=50)
-    scale_mode: Literal["immediate", "gradual", "adaptive"] = "immediate"
-
-
-class SwarmEnd(Input):
-    """The end of a swarm."""
-
-    swarm_id: Id
-    grace_period: int = Field(60, ge=0, le=3600)
-    save_state: bool = True

@@ -75,8 +75,18 @@ async function grant(fields) {
 
 const form = (path, fields) => send(path, { method: "POST", body: new URLSearchParams(fields) });
 
+// Browsers say in words of their own that nobody answers.
+async function fetched(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The gateway does not answer.");
+  }
+}
+
 async function send(path, options) {
-  const answer = await fetch("/api/v1" + path, { ...options, cache: "no-store", credentials: "omit", signal: leaving.signal });
+  const answer = await fetched("/api/v1" + path, { ...options, cache: "no-store", credentials: "omit", signal: leaving.signal });
   if (answer.ok || answer.status === 304) return answer;
   let told = {};
   try {

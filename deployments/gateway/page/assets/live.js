@@ -1,13 +1,16 @@
 // The stream of the platform: says when something has happened, so that panels ask at once; without it they ask often.
 import { token } from "/assets/api.js";
 
-const CHANNELS = { orders: "trading:read", fills: "trading:read", risk: "risk:read", jobs: "jobs:read" };
+const NEEDS = {
+  orders: "trading:read", fills: "trading:read", risk: "risk:read", jobs: "jobs:read", decisions: "swarms:read", bars: "strategies:read",
+};
+const RECENT = { decisions: 60, bars: 600 }; // Events from before that are asked for, since no route tells of them.
 const LONGEST_PAUSE_MS = 30000;
 
 export class Live {
-  // `happened(channel, account)` is called for each event, `changed(isOpen)` where the stream begins and ends.
+  // `happened(message)` is called for each event, `changed(isOpen)` where the stream begins and ends.
   constructor(scopes, happened, changed) {
-    this.channels = Object.keys(CHANNELS).filter((channel) => scopes.includes(CHANNELS[channel]));
+    this.channels = Object.keys(NEEDS).filter((channel) => scopes.includes(NEEDS[channel]));
     this.happened = happened;
     this.changed = changed;
     this.pause = 500;
@@ -17,7 +20,7 @@ export class Live {
   }
 
   open() {
-    if (this.ended) return;
+    if (this.ended || !this.channels.length) return;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.socket = new WebSocket(`${scheme}//${location.host}/stream/v1`);
     this.socket.onopen = () => this.say({ action: "authenticate", token: token() });
@@ -30,16 +33,25 @@ export class Live {
   }
 
   hear(message) {
-    if (message.type === "authenticated") {
+    if (message.type === "ping") {
+      this.say({ action: "pong", number: message.number });
+    } else if (message.type === "authenticated") {
       this.say({ action: "subscribe", channels: Object.fromEntries(this.channels.map((channel) => [channel, {}])) });
-    } else if (message.type === "subscribed") {
+    } else if (message.type === "subscribed" && !this.isOpen) {
       this.pause = 500;
       this.tell(true);
+      this.lookBack(message);
       // What happened before the first event is asked for once.
-      this.channels.forEach((channel) => this.happened(channel, ""));
-    } else if (message.channel) {
-      this.happened(message.channel, message.account || "");
+      this.channels.forEach((channel) => this.happened({ channel, account: "" }));
+    } else if (message.type === "event" || message.type === "gap") {
+      this.happened(message);
     }
+  }
+
+  lookBack({ epoch, channels }) {
+    const places = this.channels.filter((channel) => RECENT[channel] && channels[channel] > 0)
+      .map((channel) => [channel, { after: Math.max(0, channels[channel] - RECENT[channel]) }]);
+    if (places.length) this.say({ action: "subscribe", channels: Object.fromEntries(places), epoch });
   }
 
   lost() {
@@ -56,6 +68,6 @@ export class Live {
   end() {
     this.ended = true;
     clearTimeout(this.timer);
-    this.socket.close();
+    this.socket?.close();
   }
 }

@@ -1,63 +1,96 @@
-// Panels of the platform: newest run and swarm, models, jobs, log.
-import { figure } from "/assets/account.js";
-import { el, percent, put, table, time, words } from "/assets/dom.js";
-import { graph, lines } from "/assets/figures.js";
+// Panels of the platform: sessions with what they decided, models with their drift, jobs with their progress.
+import { post } from "/assets/api.js";
+import { confirm } from "/assets/confirm.js";
+import { el, isNews, put } from "/assets/dom.js";
+import { chip, table } from "/assets/table.js";
+import { clock, day, time, words } from "/assets/text.js";
 
-const STATE = { succeeded: "gain", failed: "loss", running: "warn" };
-
-export function showRun(run) {
-  lines(figure("run-body", "run-figure"), [
-    { name: run.name, x: run.times, y: run.equity },
-    { name: run.benchmark_name, x: run.times, y: run.benchmark },
-  ]);
-  const best = [...run.agents].sort((a, b) => (b.contribution ?? -Infinity) - (a.contribution ?? -Infinity));
-  if (!document.getElementById("swarm-figure")) put("swarm-body", el("div", { id: "swarm-figure" }), el("div", { id: "swarm-table" }));
-  graph(document.getElementById("swarm-figure"), run);
-  put("swarm-table", table([
-    ["Agent", (a) => a.name, "t"],
-    ["Strategy", (a) => words(a.strategy), "t"],
-    ["Weight", (a) => (a.weight === null ? "–" : a.weight.toFixed(3))],
-    ["Own return", (a) => percent(a.contribution)],
-  ], best, `Agents of ${run.run}, ${run.topology}`, "The run had no agents."));
-}
+const STATE = { succeeded: "good", failed: "bad", running: "warn", cancelled: "dim" };
 
 export function showModels(list) {
+  if (!isNews("models-body", list)) return;
   put("models-body", table([
-    ["Model", (m) => m.name, "t"],
-    ["Versions", (m) => String(m.versions.length)],
-    ["Aliases", (m) => Object.entries(m.aliases).map(([alias, version]) => `${alias} ${version}`).join(", ") || "–", "t"],
-  ], list.models, "Models", "No model is registered."));
+    { title: "Model", cell: (m) => el("strong", {}, m.alias ? `${m.name}@${m.alias}` : m.name), text: true },
+    { title: "Version", cell: (m) => `${m.version} of ${m.versions}` },
+    { title: "Trained until", cell: (m) => day(m.trained_until), kind: "minor" },
+    { title: "Bars since", cell: (m) => String(m.drift.bars), kind: "minor" },
+    { title: "Drift", cell: drift, text: true },
+  ], list.models.map((model) => ({ ...model, key: `${model.name}@${model.alias}` })), "Models", "No model is registered."));
 }
 
-export function showJobs(page) {
+function drift(model) {
+  const { reasons, refused } = model.drift;
+  const verdict = refused ? ["not known", "dim"] : reasons.length ? ["drifted", "bad"] : ["steady", "good"];
+  const told = refused || reasons.join("; ");
+  const asked = model.asked && (model.is_met ? "Trained anew; the challenger waits for its promotion." : `Retraining was asked for: ${model.asked}.`);
+  return [chip(...verdict), ...[told, asked].filter(Boolean).map((text) => el("p", { class: "note" }, text))];
+}
+
+const CONDITION = { traded: "good", beginning: "dim", ended: "dim", failed: "bad", in_doubt: "bad" };
+
+export function showSessions(list) {
+  const rows = list.sessions.map((session) => ({ ...session, key: session.session }));
+  if (!isNews("sessions-body", rows)) return;
+  put("sessions-body", table([
+    { title: "Strategy", cell: (s) => el("strong", {}, words(s.strategy)), text: true },
+    { title: "Account", cell: (s) => s.account, text: true },
+    { title: "State", cell: standing, text: true, kind: "told" },
+    { title: "Last decision (UTC)", cell: decision, text: true, kind: "told" },
+    { title: "Started (UTC)", cell: begun, text: true, kind: "minor told" },
+  ], rows, "Live sessions", "No strategy trades an account by itself."));
+}
+
+const note = (text) => (text ? el("p", { class: "note" }, text) : null);
+
+function standing(session) {
+  const missing = session.missing.length ? `No price of ${session.missing.join(", ")}.` : "";
+  return [chip(words(session.condition), CONDITION[session.condition] || "warn"), note(session.sentence), note(missing)];
+}
+
+function decision(session) {
+  const orders = session.orders.map((o) => `${o.side} ${o.quantity} ${o.symbol}: ${o.status}${o.rule ? ` (${words(o.rule)})` : ""}`);
+  const told = session.bar ? orders.join("; ") || "No order." : "";
+  return [session.bar ? el("time", { title: session.bar }, clock(session.bar)) : "\u2013", note(told)];
+}
+
+function begun(session) {
+  return [el("time", { datetime: session.started, title: time(session.started) }, clock(session.started)), note(`${session.who}: ${session.reason}`)];
+}
+
+// `mayCancel`: whether jobs may be changed; all that are shown are one's own, or one is an admin. `after`: once one was.
+export function showJobs(page, mayCancel, after) {
+  const rows = page.jobs.map((job) => ({ ...job, key: job.id }));
+  if (!isNews("jobs-body", rows, mayCancel)) return;
   put("jobs-body", table([
-    ["Job", (j) => j.kind, "t"],
-    ["By", (j) => j.owner, "t"],
-    ["Since (UTC)", (j) => time(j.started || j.created), "t"],
-    ["Progress", progress],
-    ["State", (j) => el("span", { class: STATE[j.state] || "" }, j.error ? `${j.state}: ${j.error.message}` : j.state), "t why"],
-  ], page.jobs.map((j) => ({ ...j, key: j.id })), "Jobs", "No job yet."));
+    { title: "Job", cell: (j) => el("strong", {}, j.kind), text: true },
+    { title: "State", cell: (j) => [chip(j.state, STATE[j.state]), j.error ? el("p", { class: "note" }, j.error.message) : null], text: true },
+    { title: "Progress", cell: progress },
+    { title: "Since (UTC)", cell: (j) => el("time", { datetime: j.started || j.created, title: time(j.started || j.created) }, clock(j.started || j.created)), text: true, kind: "minor" },
+    { title: "By", cell: (j) => j.owner, text: true, kind: "minor" },
+    ...(mayCancel ? [{ title: "", cell: (j) => stop(j, after) }] : []),
+  ], rows, "Jobs", "No job yet."));
+}
+
+function stop(job, after) {
+  if (job.state !== "queued" && job.state !== "running") return "";
+  if (job.cancel_asked) return "ending";
+  const button = el("button", { type: "button", "aria-label": `Cancel ${job.id}` }, "Cancel");
+  button.onclick = () => confirm({
+    title: `Cancel this ${job.kind}?`,
+    text: `${job.id} ends where it next reports progress. What it has not finished is lost.`,
+    yes: "Cancel job",
+    no: "Let it run",
+    isDanger: true,
+    act: async () => {
+      await post(`/jobs/${encodeURIComponent(job.id)}/cancel`, {});
+      after();
+    },
+  });
+  return button;
 }
 
 function progress(job) {
-  if (!job.total) return "–";
+  if (!job.total) return "\u2013";
   const bar = el("progress", { max: String(job.total), value: String(job.done), "aria-label": `${job.kind}: ${job.done} of ${job.total}` });
-  return el("span", {}, bar, ` ${Math.round((100 * job.done) / job.total)} %`);
-}
-
-export function logTail(most = 200) {
-  const kept = [];
-  return function show(page) {
-    for (const line of page.lines) kept.push(text(line.text));
-    kept.splice(0, Math.max(0, kept.length - most));
-    const shown = el("pre", {}, kept.length ? kept.join("\n") : "Nothing has been logged.");
-    put("logs-body", el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Log" }, shown));
-    return page.last;
-  };
-}
-
-function text(line) {
-  const told = JSON.parse(line);
-  const ids = ["request_id", "order_id", "trace_id"].filter((name) => told[name]).map((name) => `${name}=${told[name]}`);
-  return [time(told.timestamp), told.level, told.module, told.message, ...ids, told.exception].filter(Boolean).join("  ");
+  return el("span", { class: "progress" }, bar, ` ${Math.round((100 * job.done) / job.total)}\u00a0%`);
 }

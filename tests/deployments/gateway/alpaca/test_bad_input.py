@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -25,7 +25,8 @@ BAD: list[tuple[dict[str, Any], int]] = [
     ({"client_order_id": "a b"}, 422), ({"client_order_id": "a" * 65}, 422), ({"order_class": "mleg"}, 422),
     ({"order_class": "bracket"}, 422), ({"order_class": "bracket", **LEGS, "client_order_id": "x.tp"}, 422),
     ({"order_class": "oto", **LEGS}, 422), ({"order_class": "oco", **LEGS}, 422), (LEGS, 422),
-    ({"unknown": 1}, 422), ({"position_intent": "buy_to_open"}, 422), ({"take_profit": {"x": 1}}, 422),
+    ({"unknown": 1}, 422), ({"position_intent": "buy_to_close"}, 422), ({"position_intent": "sell_to_open"}, 422),
+    ({"position_intent": "hold"}, 422), ({"side": None}, 422), ({"legs": []}, 422), ({"take_profit": {"x": 1}}, 422),
     ({"type": "trailing_stop"}, 422), ({"type": "trailing_stop", "trail_price": 1, "trail_percent": 1}, 422),
 ]  # fmt: skip
 
@@ -56,10 +57,14 @@ def test_what_is_no_object_is_refused_in_alpacas_form(shared_desk: Any, content:
     [
         ("orders", {"limit": "0"}), ("orders", {"limit": "501"}), ("orders", {"status": "new"}),
         ("orders", {"after": "yesterday"}), ("calendar", {"start": "2026-02-30"}),
+        ("orders", {"after": "0001-01-01T00:00:00+05:00"}), ("orders", {"until": "9999-12-31T23:59:59-05:00"}),
+        ("account/portfolio/history", {"date_end": "9999-12-31"}), ("account/activities", {"date": "9999-12-31"}),
+        ("account/portfolio/history", {"end": "9999-12-31T12:00:00Z"}),
         ("calendar", {"start": "1900-01-01"}), ("calendar", {"start": "2026-02-02", "end": "2026-02-01"}),
         ("account/activities", {"page_size": "101"}), ("account/activities", {"page_token": "x"}),
         ("account/activities", {"date": "2026-01-01", "after": "2026-01-01"}),
         ("account/portfolio/history", {"period": "1X"}), ("account/portfolio/history", {"timeframe": "2Min"}),
+        ("account/portfolio/history", {"cashflow_types": "FILL"}),
         ("account/portfolio/history", {"period": "1M", "start": "2026-01-01"}),
         ("account/portfolio/history", {"start": "2026-02-01", "end": "2026-01-01"}),
     ],
@@ -78,7 +83,7 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(shared_desk: Any) -> None:
 plain = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.dictionaries(st.sampled_from(sorted(NewOrder.model_fields)), plain | st.dictionaries(st.text(max_size=5), plain))
 )

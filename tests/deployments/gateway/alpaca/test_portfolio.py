@@ -73,3 +73,12 @@ def test_intraday_values_are_grouped_kept_to_the_session_and_count_from_the_day_
     assert written(curve(*samples, before=1000), span, "extended_hours", resets=True)["equity"][0] == 990.0
     assert len(written(curve(*samples, before=1000), span, "continuous", resets=True)["equity"]) == 4
     assert written(curve(), span, "continuous", resets=True)["base_value"] is None
+
+
+def test_money_that_moved_stands_at_the_value_in_whose_span_it_did() -> None:
+    days = [(MONDAY + timedelta(days=n), 1000) for n in range(3)]
+    hour = timedelta(hours=1)
+    moved = [(MONDAY - hour, 1), (MONDAY, 2), (MONDAY + hour, 4), (MONDAY + timedelta(days=2, hours=5), 8)]
+    flows = {"CSD": [(time, Decimal(amount)) for time, amount in moved], "DIV": []}
+    found = written(curve(*days), Span(MONDAY, days[2][0], "1D"), "market_hours", resets=True, flows=flows)
+    assert found["cashflow"] == {"CSD": [6.0, 0.0, 8.0], "DIV": [0.0, 0.0, 0.0]}

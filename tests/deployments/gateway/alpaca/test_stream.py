@@ -7,17 +7,21 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import msgpack
 import pytest
 from alpaca.trading.stream import TradingStream
+from ray._private.worker import global_worker
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from deployments.gateway.alpaca import followers
-from deployments.gateway.alpaca.followers import Followers, Listener, TooSlowError
+from deployments.gateway.alpaca.followers import Followers, GapError, Listener, TooSlowError
 from nt_ray.access.roles import Scope
+from nt_ray.errors import ServiceError
+from nt_ray.trader.history import Changes
 
 MARKET = {"symbol": "AAPL", "qty": "2", "side": "buy", "type": "market", "time_in_force": "day"}
 REST = MARKET | {"type": "limit", "limit_price": "60"}
@@ -45,6 +49,18 @@ def listen(socket: ClientConnection) -> None:
     assert json.loads(socket.recv(5))["stream"] == "listening"
 
 
+def test_who_listens_is_told_that_the_replica_ends(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(desk) as socket:
+        socket.recv(5)
+        listen(socket)
+        ends = SimpleNamespace(_replica_impl=SimpleNamespace(_shutting_down=True))
+        monkeypatch.setattr(global_worker, "actors", {"mine": ends})
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(5)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, "replica_ends")
+
+
 def test_the_official_client_hears_its_order_come_work_and_fill(desk: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -69,6 +85,12 @@ def test_the_official_client_hears_its_order_come_work_and_fill(desk: Any) -> No
         heard.clear()
         sent = http.post("/v2/orders", json=MARKET | {"client_order_id": "told"}).json()
     mine = until(lambda: (m := [u for u in heard if u.order.client_order_id == "told"]) and m[-1].event == "fill" and m)
+    # The connection breaks; the client comes again by itself and hears what is new.
+    stream._reconnect_min_backoff = stream._reconnect_max_backoff = 0.01
+    asyncio.run_coroutine_threadsafe(stream._ws.close(), stream._loop).result()
+    heard.clear()
+    with desk.client() as http:
+        until(lambda: http.post("/v2/orders", json=REST).status_code == 200 and heard)
     asyncio.run_coroutine_threadsafe(stream.stop_ws(), stream._loop).result()
     with desk.client() as http:
         # It looks whether it should stop after the next message.
@@ -164,11 +186,94 @@ def test_a_listener_that_does_not_keep_up_gets_what_had_room_then_is_dropped(mon
         asyncio.run(listener.next())
 
 
+def test_a_key_that_is_revoked_hears_no_more(shared_desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.gateway.alpaca.stream.LOOK_S", 0.05)
+    pair = shared_desk.new_key(accounts=frozenset({"paper"}))
+    with opened(shared_desk, pair) as socket:
+        assert json.loads(socket.recv(5))["data"]["status"] == "authorized"
+        listen(socket)
+        shared_desk.gatekeeper.keys.revoke(pair[0])
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(5)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+
+
+def test_who_stops_to_listen_hears_nothing_and_may_listen_again(shared_desk: Any) -> None:
+    with opened(shared_desk) as socket, shared_desk.client() as http:
+        socket.recv(5)
+        for round_ in range(2):
+            listen(socket)
+            http.post("/v2/orders", json=REST | {"client_order_id": f"heard-{round_}"})
+            told = [json.loads(socket.recv(5))["data"] for _ in range(2)]
+            assert [(t["event"], t["order"]["client_order_id"]) for t in told] == [
+                ("pending_new", f"heard-{round_}"), ("new", f"heard-{round_}")
+            ]  # fmt: skip
+            assert len({t["execution_id"] for t in told}) == 2
+            socket.send(json.dumps({"action": "listen", "data": {"streams": []}}))
+            assert json.loads(socket.recv(5)) == {"stream": "listening", "data": {"streams": []}}
+            http.post("/v2/orders", json=REST)
+
+
+class Answers:
+    """An account whose changes are these answers, one after the other; the last one takes for ever."""
+
+    name = "paper"
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = [*answers]
+
+    def account(self, _: str) -> Any:
+        return self
+
+    async def changes(self, after: int, _: float) -> Changes:
+        if after < 0:
+            return Changes((), 7)
+        if not self.answers:
+            await asyncio.Event().wait()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.mark.parametrize("answer", [Changes((), 9, lost=2), ValueError("what nobody expected")])
+def test_listeners_are_told_of_a_gap_and_of_a_fault_and_the_next_one_is_served(
+    answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hear() -> int:
+        following = Followers(Answers(answer))  # type: ignore[arg-type]
+        async with following.listening("paper") as one, following.listening("paper") as two:
+            for listener in (one, two):
+                with pytest.raises(GapError, match="Connect again"):
+                    await asyncio.wait_for(listener.next(), 5)
+            async with following.listening("paper"):
+                # The old ones leave, and the new one is followed on.
+                pass
+        return following.count
+
+    assert asyncio.run(hear()) == 0
+    assert caplog.records
+
+
+def test_an_account_that_is_away_for_a_while_is_followed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followers, "PAUSE_S", 0.0)
+    accounts = Answers(ServiceError("away"), ServiceError("away"), Changes((), 9, lost=1))
+
+    async def hear() -> None:
+        async with Followers(accounts).listening("paper") as listener:  # type: ignore[arg-type]
+            await asyncio.wait_for(listener.next(), 5)
+
+    with pytest.raises(GapError):
+        asyncio.run(hear())
+    assert accounts.answers == []
+
+
 def test_nothing_is_asked_of_an_account_once_nobody_listens(shared_desk: Any) -> None:
     async def come_and_go() -> tuple[int, int]:
         following = Followers(shared_desk.backend.accounts)
         async with following.listening("paper"), following.listening("paper"):
-            while_heard = len(following._tasks)
-        return while_heard, len(following._tasks)
+            while_heard = following.count
+        return while_heard, following.count
 
     assert asyncio.run(come_and_go()) == (1, 0)

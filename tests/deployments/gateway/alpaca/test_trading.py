@@ -168,7 +168,7 @@ def test_money_buys_a_fraction_and_positions_are_closed_in_part_and_whole(client
     assert until(lambda: (p := client.get_open_position("AAPL")).qty == "3" and p)
     with pytest.raises(APIError) as error:
         client.close_position("AAPL", r.ClosePositionRequest(qty="4"))
-    assert code_of(error) == (422, 42210000)
+    assert code_of(error) == (403, 40310000)
     resting = client.submit_order(limit(140, 1, OrderSide.SELL))
     assert until(lambda: (p := client.get_open_position("AAPL")).qty_available == "2" and p)
     answers = client.close_all_positions(cancel_orders=True)
@@ -252,7 +252,11 @@ def test_the_history_of_the_portfolio_is_the_equity_over_time(
     until(lambda: client.get_open_position("AAPL").current_price == "105")
     found = client.get_portfolio_history(r.GetPortfolioHistoryRequest(period="1W", timeframe="1D"))
     assert found.equity[-1] == float(client.get_account().equity)
-    assert (found.base_value, found.timeframe) == (found.equity[0], "1D")
+    assert (found.base_value, found.timeframe, found.cashflow) == (found.equity[0], "1D", {})
+    asked = r.GetPortfolioHistoryRequest(period="1W", timeframe="1D", cashflow_types="ALL")
+    flows = {kind.value: sum(moved) for kind, moved in client.get_portfolio_history(asked).cashflow.items()}
+    assert {kind: moved for kind, moved in flows.items() if moved} == {"CSD": 100_000.0}
+    assert {"CSW", "DIV", "FEE", "INT", "JNLS"} <= flows.keys()
     minutes = client.get(
         "/account/portfolio/history", {"period": "1D", "timeframe": "1Min", "intraday_reporting": "continuous"}
     )

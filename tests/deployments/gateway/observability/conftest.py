@@ -1,13 +1,21 @@
 """An application that is observed, over accounts and spans that a test sets."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+import math
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.responses import StreamingResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -18,14 +26,25 @@ from deployments.gateway.backend.accounts import AccountDoor
 from deployments.gateway.middleware.envelope import Envelope
 from deployments.gateway.observability.install import install
 from deployments.gateway.observability.tracing import open_tracing
+from deployments.gateway.observability.work import Keepers
 from nt_ray.access.roles import Principal, Role
 from nt_ray.config.observability import Observability
 from nt_ray.errors import ServiceError
+from nt_ray.trader.health import Health, LiveStatus
+from nt_ray.trader.live_session import Condition, SessionStatus
 from nt_ray.trader.reports import AccountState
-from nt_ray.trader.steps import Step
+from nt_ray.trader.session_store import KeptSession, Phase, SessionPlan
 from nt_ray.trader.tally import AccountTally, Traded
+from nt_ray.trader.usage import Tail, Usage
+from nt_ray.trading.steps import Step
 
+BEGAN = datetime(2026, 1, 5, tzinfo=UTC)
 LOGGERS = ("", "httpx", "uvicorn.access")
+STATUS = LiveStatus("paper", Health(up=True, checks=3), is_fenced=False, open_orders=1, in_doubt=2, epoch=4, pid=7)
+STEPS = (
+    Step("check_risk_limits", 1000, 2000), Step("gate", 1100, 1500, 0), Step("submit_to_broker", 2000, 9000),
+    Step("send", 2500, 8000, 2, {"order_id": "o1"}), Step("POST", 2600, 7000, 3, {}, asks=True, fault="ReadTimeout"),
+)  # fmt: skip
 log = logging.getLogger("somewhere.else")
 
 
@@ -40,7 +59,35 @@ def tally(name: str) -> AccountTally:
         Traded("momentum", "AAPL", 3, Decimal(9), Decimal("12.5")),
         Traded('odd"\n', "BRK.B", 1, Decimal(1), Decimal(-2)),
     )
-    return AccountTally(state, {"filled": 3, "denied": 2}, traded)
+    limits = (Usage("max_heat", 0.015, 0.02), Usage("max_var", math.nan, 0.1), Usage("max_drawdown", 0.05, None))
+    return AccountTally(state, {"filled": 3, "denied": 2}, traded, limits, Tail(0.021, 0.034, 0.95))
+
+
+def session(name: str, account: str, condition: Condition, looked_at: datetime | None) -> SessionStatus:
+    plan = SessionPlan(account, "momentum", ("AAPL",))
+    kept = KeptSession(name, plan, Phase.RUNNING, "ann", "trial", BEGAN, None)
+    return SessionStatus(kept, condition, "", looked_at=looked_at)
+
+
+class Sessions:
+    """Live sessions as a test sets them."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+
+    async def statuses(self, account: str) -> list[SessionStatus]:
+        assert not account
+        if self.is_away:
+            raise ServiceError("The keeper is away. Wait.")
+        looked = BEGAN + timedelta(minutes=5)
+        return [
+            session("s-1", "paper", Condition.TRADED, looked), session("s-2", "paper", Condition.LATE, looked),
+            session("s-3", "paper", Condition.BEGINNING, None), session("s-4", "east", Condition.TRADED, looked),
+        ]  # fmt: skip
+
+
+async def jobs() -> dict[str, int]:
+    return {"queued": 2, "failed": 1}
 
 
 class Platform:
@@ -48,7 +95,9 @@ class Platform:
 
     def __init__(self) -> None:
         self.silent: set[str] = set()
+        self.sessions = Sessions()
         self.asked = 0
+        self.origins: list[object] = []
 
     async def names(self) -> list[str]:
         return ["paper", "east"]
@@ -58,9 +107,10 @@ class Platform:
             self.asked += 1
             if name in self.silent:
                 raise ServiceError(f"{name} is away. Wait.")
-            if method == "submit_timed":
-                return [], (Step("check_risk_limits", 1000, 2000), Step("submit_to_broker", 2000, 9000))
-            return tally(name)
+            if method == "order_within":
+                self.origins.append(arguments[0])
+                return [], STEPS
+            return STATUS if method == "status" else tally(name)
 
         return AccountDoor(name, call)
 
@@ -100,7 +150,7 @@ def build(platform: Platform, exporter: InMemorySpanExporter) -> Iterator[Callab
         problems.install(app)
         told = Observability(**settings)
         tracing = open_tracing(told, exporter) if traced else None
-        observation = install(app, told, platform, tracing)
+        observation = install(app, told, platform, tracing, keepers=Keepers(jobs, platform.sessions))
         built.append(observation)
 
         @app.get("/things/{number}")
@@ -116,10 +166,31 @@ def build(platform: Platform, exporter: InMemorySpanExporter) -> Iterator[Callab
         async def broken() -> None:
             raise RuntimeError("by design")
 
+        @app.get("/slow")
+        async def slow() -> None:
+            await asyncio.sleep(0.05)
+
+        @app.get("/long")
+        async def long() -> StreamingResponse:
+            async def drops() -> AsyncIterator[bytes]:
+                await asyncio.sleep(0.05)
+                yield b"x"
+
+            return StreamingResponse(drops())
+
+        @app.post("/echo/{name}")
+        async def echo(name: str, request: Request) -> None:
+            log.warning(
+                "Could not read %s: %s", name, (await request.body()).decode(), extra={"query": request.url.query}
+            )
+
         @app.websocket("/socket")
-        async def socket(socket: WebSocket) -> None:
+        async def socket(socket: WebSocket, code: int = 1000) -> None:
+            if code == 403:
+                await socket.close()
+                return
             await socket.accept()
-            await socket.close()
+            await socket.close(code)
 
         return app
 
@@ -130,3 +201,41 @@ def build(platform: Platform, exporter: InMemorySpanExporter) -> Iterator[Callab
         root.removeHandler(handler)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
+
+
+@dataclass
+class Collector:
+    """Who takes traces over HTTP; `got` are path, body and kind of what came."""
+
+    address: str
+    got: list[tuple[str, bytes, str]] = field(default_factory=list)
+
+    def spans(self) -> list[Span]:
+        found = []
+        for path, body, kind in self.got:
+            assert (path, kind) == ("/v1/traces", "application/x-protobuf")
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                found += [span for scope in resource.scope_spans for span in scope.spans]
+        return found
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            taken.got.append((self.path, body, self.headers["Content-Type"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    taken = Collector(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield taken
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -1,63 +1,80 @@
-"""Traces reach a collector over HTTP, in the protocol's own encoding."""
+"""Traces reach a collector over HTTP in the protocol's own encoding: a client's order from its trace to the venue."""
 
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import time
+from typing import Any
 
+import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from deployments.gateway.observability.tracing import add_steps, open_tracing, order_span
+from deployments.gateway.observability.install import install
+from deployments.gateway.observability.tracing import open_tracing
 from nt_ray.config.observability import Observability
-from nt_ray.trader.steps import Step
 
-Got = list[tuple[str, bytes, str]]
+TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+ORDER = {"symbol": "AAPL", "qty": "1", "side": "buy", "type": "limit", "limit_price": "90", "time_in_force": "gtc"}
 
 
-@pytest.fixture
-def collector() -> Iterator[tuple[str, Got]]:
-    got: Got = []
+def test_a_clients_trace_goes_through_gate_and_journal_to_the_venue(
+    open_desk: Any, plan: Any, simulator: Any, collector: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[httpx.Request] = []
+    carry = httpx.HTTPTransport.handle_request
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((self.path, body, self.headers["Content-Type"]))
-            self.send_response(200)
-            self.end_headers()
+    def noted(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return carry(self, request)
 
-        def log_message(self, *_: object) -> None:
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", noted)
+    observed: list[Any] = []
+
+    def observe(app: Any, _: Any, backend: Any, __: Any) -> None:
+        observed.append(install(app, Observability(otlp=collector.address), backend.accounts))
+
+    desk = open_desk(plan, complete=observe)
+    before = time.time_ns()
+    with desk.client(headers={"traceparent": f"00-{TRACE}-{CALLER}-01"}) as client:
+        answer = client.post("/v2/orders", json=ORDER | {"client_order_id": "traced-1"})
+        assert answer.status_code == 200, answer.text
+        client.delete(f"/v2/orders/{answer.json()['id']}")
+    # A request's span ends once its answer has been read.
+    for _ in range(500):
+        observed[0].tracing._provider.force_flush()
+        if any(span.name == "DELETE /v2/orders/{id_}" for span in collector.spans()):
+            break
+        time.sleep(0.01)
+    after = time.time_ns()
+    observed[0].close()
+
+    spans = [span for span in collector.spans() if span.trace_id.hex() == TRACE]
+    names = {span.span_id.hex(): span.name for span in spans} | {CALLER: "caller"}
+    way = {(span.name, names[span.parent_span_id.hex()]) for span in spans}
+    assert way >= {
+        ("POST /v2/orders", "caller"), ("validate_order", "POST /v2/orders"), ("execute_trade", "POST /v2/orders"),
+        ("check_risk_limits", "execute_trade"), ("gate", "check_risk_limits"), ("journal", "check_risk_limits"),
+        ("submit_to_broker", "execute_trade"), ("send", "submit_to_broker"), ("POST", "send"),
+        ("update_portfolio", "execute_trade"), ("account.cancel", "DELETE /v2/orders/{id_}"),
+        ("DELETE", "account.cancel"),
+    }  # fmt: skip
+    by_id = {span.span_id: span for span in spans}
+    for span in spans:
+        around = by_id.get(span.parent_span_id)
+        first, last = (before, after) if around is None else (around.start_time_unix_nano, around.end_time_unix_nano)
+        assert first <= span.start_time_unix_nano <= span.end_time_unix_nano <= last, span.name
+    asked = next(span for span in spans if span.name == "POST")
+    facts = {fact.key: fact.value.string_value or fact.value.int_value for fact in asked.attributes}
+    assert facts == {"http.request.method": "POST", "url.path": "/v2/orders", "http.response.status_code": 200}
+    # The venue learns nothing of it.
+    (order,) = [request for request in sent if request.method == "POST" and request.url.port == simulator.port]
+    assert not {"traceparent", "tracestate", "baggage", "x-request-id"} & set(order.headers)
+    assert TRACE not in order.content.decode()
+
+
+def test_a_collector_that_is_away_is_given_up_and_fills_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tracing = open_tracing(Observability(otlp="http://127.0.0.1:9"))
+    for _ in range(100):
+        with tracing.request("GET", []):
             pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", got
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_an_orders_trace_arrives_at_the_collector(collector: tuple[str, Got]) -> None:
-    address, got = collector
-    tracing = open_tracing(Observability(otlp=address))
-    with tracing.request("POST", []), order_span({"account": "paper"}) as is_traced:
-        assert is_traced
-        add_steps([Step("submit_to_broker", 5, 9)])
     tracing.close()
-    spans = []
-    for path, body, kind in got:
-        assert (path, kind) == ("/v1/traces", "application/x-protobuf")
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            spans += [span for scope in resource.scope_spans for span in scope.spans]
-    assert {span.name for span in spans} == {"POST", "execute_trade", "submit_to_broker"}
-    assert len({span.trace_id for span in spans}) == 1
-    step = next(span for span in spans if span.name == "submit_to_broker")
-    assert (step.start_time_unix_nano, step.end_time_unix_nano) == (5, 9)
-
-
-def test_outside_a_traced_request_an_order_is_not_traced() -> None:
-    tracing = open_tracing(Observability())
-    with tracing.request("POST", []), order_span({"account": "paper"}) as is_traced:
-        assert not is_traced
-        add_steps([Step("submit_to_broker", 5, 9)])
-    tracing.close()
+    assert 1 <= len(caplog.records) <= 5

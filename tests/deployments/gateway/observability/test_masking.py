@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.log_masking import mask_text, masked
 from deployments.gateway.observability.gpu import Gpu, read
-from deployments.gateway.observability.masking import mask_text, masked
 
 SECRET = "s3cr3t-Zq9"
 

@@ -1,7 +1,11 @@
-"""The dashboard in a real browser, before a gateway on loopback with a live account, jobs and a finished run."""
+"""The dashboard in a real browser, before one gateway on loopback for all tests of a module.
+
+It has two live accounts, jobs and a finished run. What a test leaves in the account `paper` is taken away after it.
+"""
 
 import asyncio
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +21,7 @@ from fastapi import APIRouter, FastAPI
 from deployments.gateway import sessions
 from deployments.gateway.observability.install import install
 from deployments.gateway.page import routes
-from deployments.gateway.platform import accounts, jobs, models
+from deployments.gateway.platform import accounts, jobs
 from deployments.gateway.stream.route import stream
 from nt_ray.access.api_keys import PREFIX
 from nt_ray.config import Settings
@@ -25,8 +29,12 @@ from nt_ray.trader import files
 from nt_ray.trader.event_stream import Channel, EventStream, Followed, news
 from nt_ray.trader.jobs.book import JobBook
 from nt_ray.trader.jobs.job import Job, State
+from nt_ray.trader.live_session import SessionStatus
 
+REPOSITORY = Path(__file__).parents[4]
 CHROMIUM = Path("/usr/bin/chromium")
+SCRIPT = "text/javascript"
+NO_PLOTLY = "window.Plotly = { react() {}, purge() {} };"
 
 
 class Jobs:
@@ -39,14 +47,34 @@ class Jobs:
     def call(self, method: str, *arguments: Any, **named: Any) -> Any:
         return self._thread.submit(getattr(self.book, method), *arguments, **named).result()
 
-    async def page(self, before: int | None, limit: int, state: str | None, kind: str | None) -> list[Job]:
+    async def page(
+        self, before: int | None, limit: int, state: str | None, kind: str | None, owner: str | None = None
+    ) -> list[Job]:
         wanted = None if state is None else State(state)
-        named = {"before": before, "limit": limit, "state": wanted, "kind": kind}
+        named = {"before": before, "limit": limit, "state": wanted, "kind": kind, "owner": owner}
         return await asyncio.to_thread(self.call, "page", **named)
+
+    async def find(self, job: str) -> Job:
+        found: Job = await asyncio.to_thread(self.call, "find", job)
+        return found
+
+    async def cancel(self, job: str) -> Job:
+        found: Job = await asyncio.to_thread(self.call, "cancel", job)
+        return found
 
     def close(self) -> None:
         self.call("close")
         self._thread.shutdown()
+
+
+class Sessions:
+    """Live sessions as a test writes them down."""
+
+    def __init__(self) -> None:
+        self.told: list[SessionStatus] = []
+
+    async def statuses(self, account: str) -> list[SessionStatus]:
+        return [told for told in self.told if account in ("", told.session.plan.account)]
 
 
 @dataclass
@@ -54,6 +82,7 @@ class Platform:
     settings: Settings
     accounts: Any
     jobs: Jobs
+    sessions: Sessions
     cluster: Any = field(default=None)
 
 
@@ -62,9 +91,17 @@ def text_of(pair: tuple[str, str]) -> str:
     return f"{PREFIX}{pair[0]}_{pair[1]}"
 
 
-@pytest.fixture
-def jobs_book(tmp_path: Path) -> Iterator[Jobs]:
-    found = Jobs(tmp_path / "jobs.sqlite")
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Folder that keeps pictures of the page, for people: `NTRAY_ARTEFACTS`, or build/screenshots."""
+    folder = Path(os.environ.get("NTRAY_ARTEFACTS") or REPOSITORY / "build" / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def jobs_book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    found = Jobs(tmp_path_factory.mktemp("jobs") / "jobs.sqlite")
     yield found
     found.close()
 
@@ -81,36 +118,63 @@ class Source:
             self._stream, self._loop = EventStream(), asyncio.get_running_loop()
         return await self._stream.follow(after, epoch, wait_s)
 
-    def publish(self, channel: Channel, account: str) -> None:
+    def forget(self) -> None:
+        """Begin anew, as a stream does whose process died."""
+        if self._stream is not None and self._loop is not None:
+            old, self._stream = self._stream, EventStream()
+            # Whoever waits for the old one is woken, asks the new one next, and is answered at once.
+            for stream in (old, self._stream):
+                self._loop.call_soon_threadsafe(stream.publish, [news(Channel.JOBS, datetime.now(UTC), {})])
+
+    def publish(self, channel: Channel, account: str = "", symbol: str = "", **data: Any) -> None:
         assert self._stream is not None
         assert self._loop is not None
-        told = news(channel, datetime.now(UTC), {}, account=account)
+        told = news(channel, datetime.now(UTC), data, account=account, symbol=symbol)
         self._loop.call_soon_threadsafe(self._stream.publish, [told])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def source() -> Source:
     return Source()
 
 
-@pytest.fixture
-def board(open_desk: Callable[..., Any], plan: Any, tmp_path: Path, jobs_book: Jobs, source: Source) -> Any:
-    """A gateway with its dashboard, its stream and account `paper`."""
-    write_run(tmp_path / "runs")
+@pytest.fixture(scope="module")
+def live_sessions() -> Sessions:
+    return Sessions()
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    open_shared: Any, jobs_book: Jobs, live_sessions: Sessions, source: Source, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """A gateway with its dashboard, its stream, and the accounts `paper` and `second`."""
+    folder = tmp_path_factory.mktemp("page")
+    write_run(folder / "runs")
 
     def complete(app: FastAPI, settings: Settings, backend: Any, guards: Any) -> None:
-        platform: Any = Platform(settings, backend.accounts, jobs_book)
+        platform: Any = Platform(settings, backend.accounts, jobs_book, live_sessions)
         api = APIRouter(prefix="/api/v1")
-        for part in (accounts, jobs, models):
+        for part in (accounts, jobs):
             api.include_router(part.router(platform))
         app.include_router(api)
-        app.include_router(routes.router(backend.accounts, tmp_path / "runs"))
+        app.include_router(routes.router(platform))
         app.include_router(sessions.router(guards.gatekeeper, guards.limits))
         app.router.routes.append(stream(source, guards.gatekeeper))
         install(app, settings.observability, backend.accounts)
 
-    places = {"runs": tmp_path / "runs", "neural.registry": tmp_path / "models", "neural.cache": tmp_path / "cache"}
-    return open_desk(plan, complete=complete, **places)
+    places = {"runs": folder / "runs", "neural.registry": folder / "models", "neural.cache": folder / "cache"}
+    return open_shared("paper", "second", complete=complete, **places)
+
+
+@pytest.fixture
+def board(gateway: Any, source: Source) -> Iterator[Any]:
+    """The gateway; after the test no order of `paper` works, nothing of it is stopped, and the stream begins anew."""
+    yield gateway
+    source.forget()
+    live = gateway.backend.accounts.live["paper"]
+    for scope in live.state().halts:
+        live.resume(scope, "test", "the test is over")
+    live.cancel_all()
 
 
 def write_run(runs: Path) -> None:
@@ -169,9 +233,12 @@ def open_tab(browser: Any) -> Iterator[Callable[..., Tab]]:
     """Open a tab of its own; at the end nothing may have stood in its console but what a test has taken out."""
     opened: list[tuple[Any, Tab]] = []
 
-    def make(**options: Any) -> Tab:
+    def make(*, figures: bool = False, **options: Any) -> Tab:
+        """Without `figures` plotly is replaced: to read its script takes longer than most tests."""
         context = browser.new_context(**options)
         page = context.new_page()
+        if not figures:
+            page.route("**/assets/plotly.min.js?*", lambda route: route.fulfill(body=NO_PLOTLY, content_type=SCRIPT))
         page.set_default_timeout(30_000)
         tab = Tab(page, [])
         page.on("console", lambda m: tab.complaints.append(m.text) if m.type in ("error", "warning") else None)

@@ -1,18 +1,16 @@
 """`/stream/v1` over real WebSockets: who may hear what, resuming without a gap, slow clients, nonsense."""
 
 import json
-import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
+from deployments.gateway.stream.reading import MOST
+from deployments.gateway.stream.subscriptions import MOST_IN_A_FRAME
 from nt_ray.trader.event_stream import Channel, News, news
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -22,52 +20,7 @@ def told(number: int, channel: Channel = Channel.ORDERS, symbol: str = "AAPL", a
     return news(channel, NOW, {"n": number}, symbol=symbol, account=account)
 
 
-class Client:
-    """A client that keeps what it was told."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.messages: list[dict[str, Any]] = []
-
-    def say(self, **message: Any) -> None:
-        self.socket.send(json.dumps(message))
-
-    def until(self, is_there: Callable[[list[dict[str, Any]]], bool], timeout: float = 10.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not is_there(self.messages):
-            self.messages += json.loads(self.socket.recv(timeout=deadline - time.monotonic()))
-
-    def subscribe(self, channels: dict[str, Any], epoch: str = "") -> dict[str, Any]:
-        count = len(self.kinds("subscribed"))
-        self.say(action="subscribe", channels=channels, epoch=epoch)
-        self.until(lambda _: len(self.kinds("subscribed")) > count)
-        return self.kinds("subscribed")[-1]
-
-    def kinds(self, kind: str) -> list[dict[str, Any]]:
-        return [message for message in self.messages if message["type"] == kind]
-
-    def events(self) -> list[dict[str, Any]]:
-        return self.kinds("event")
-
-    def close_reason(self) -> tuple[int, str]:
-        try:
-            while True:
-                self.socket.recv(timeout=10.0)
-        except ConnectionClosed as closed:
-            end = closed.rcvd
-        assert end is not None
-        return end.code, end.reason
-
-
-@contextmanager
-def client_of(house: Any, who: str | None = "admin", **options: Any) -> Iterator[Client]:
-    headers = {} if who is None else {"X-API-Key": house.keys[who]}
-    url = house.url.replace("http", "ws") + "/stream/v1"
-    with connect(url, additional_headers=headers, compression=None, **options) as socket:
-        yield Client(socket)
-
-
-def test_what_happens_is_heard_by_channel_and_symbol_in_order(house: Any) -> None:
+def test_what_happens_is_heard_by_channel_and_symbol_in_order(house: Any, client_of: Any) -> None:
     with client_of(house) as everything, client_of(house) as one:
         begun = everything.subscribe({"orders": {}, "jobs": {}})
         one.subscribe({"orders": {"symbols": ["KO"]}})
@@ -82,7 +35,7 @@ def test_what_happens_is_heard_by_channel_and_symbol_in_order(house: Any) -> Non
         assert {e["symbol"] for e in one.events()} == {"KO"}
 
 
-def test_a_rare_symbol_is_heard_at_once_behind_many_events_of_others(house: Any) -> None:
+def test_a_rare_symbol_is_heard_at_once_behind_many_events_of_others(house: Any, client_of: Any) -> None:
     with client_of(house) as client:
         client.subscribe({"quotes": {"symbols": ["KO"]}})
         others = [told(n, Channel.QUOTES) for n in range(1_800)]
@@ -91,7 +44,7 @@ def test_a_rare_symbol_is_heard_at_once_behind_many_events_of_others(house: Any)
         assert [e["data"]["n"] for e in client.events()] == [7]
 
 
-def test_a_client_that_comes_back_misses_nothing_and_hears_nothing_twice(house: Any) -> None:
+def test_a_client_that_comes_back_misses_nothing_and_hears_nothing_twice(house: Any, client_of: Any) -> None:
     with client_of(house) as client:
         begun = client.subscribe({"fills": {}})
         house.source.publish(*(told(n, Channel.FILLS) for n in range(5)))
@@ -106,7 +59,7 @@ def test_a_client_that_comes_back_misses_nothing_and_hears_nothing_twice(house: 
         assert not client.kinds("gap")
 
 
-def test_a_resume_that_is_too_old_says_how_many_events_are_lost(house: Any) -> None:
+def test_a_resume_that_is_too_old_says_how_many_events_are_lost(house: Any, client_of: Any) -> None:
     with client_of(house) as client:
         begun = client.subscribe({"bars": {}})
         house.source.publish(*(told(n, Channel.BARS) for n in range(12_000)))
@@ -124,7 +77,7 @@ def test_a_resume_that_is_too_old_says_how_many_events_are_lost(house: Any) -> N
         assert kinds.index("gap") == 0
 
 
-def test_a_stream_that_began_anew_says_so_and_goes_on(house: Any) -> None:
+def test_a_stream_that_began_anew_says_so_and_goes_on(house: Any, client_of: Any) -> None:
     with client_of(house) as client:
         begun = client.subscribe({"orders": {}})
         house.source.restart()
@@ -139,7 +92,7 @@ def test_a_stream_that_began_anew_says_so_and_goes_on(house: Any) -> None:
         assert [g["reason"] for g in client.kinds("gap")] == ["restarted"]
 
 
-def test_a_client_that_does_not_read_is_dropped_with_a_reason_and_holds_up_nobody(house: Any) -> None:
+def test_a_client_that_does_not_read_is_dropped_with_a_reason_and_holds_up_nobody(house: Any, client_of: Any) -> None:
     big = "x" * 2000
     with client_of(house, max_queue=1) as slow, client_of(house) as fast:
         slow.subscribe({"risk": {}})
@@ -153,7 +106,42 @@ def test_a_client_that_does_not_read_is_dropped_with_a_reason_and_holds_up_nobod
         assert slow.close_reason() == (1008, "slow_consumer")
 
 
-def test_nobody_hears_anything_without_a_credential_that_holds(house: Any) -> None:
+def test_a_client_whose_frames_are_taken_and_who_never_says_that_he_read_is_sent_so_many_and_dropped(
+    house: Any, client_of: Any
+) -> None:
+    """As a proxy does that reads for its client: the frames are taken at once, and nobody has read them."""
+    with client_of(house) as taken, client_of(house) as other:
+        taken.confirms = False
+        taken.subscribe({"risk": {}})
+        other.subscribe({"risk": {}})
+        for count in range(0, 12_000, 500):
+            house.source.publish(*(news(Channel.RISK, NOW, {"n": n}) for n in range(count, count + 500)))
+            other.until(lambda _, sent=count + 500: len(other.events()) == sent)
+            # Whatever has come by now is taken.
+            with suppress(TimeoutError, ConnectionClosed):
+                while True:
+                    taken.hear(0.02)
+        assert taken.close_reason() == (1008, "slow_consumer")
+        assert len(taken.events()) < MOST + MOST_IN_A_FRAME
+        assert len(taken.kinds("ping")) == 1
+
+
+def test_a_client_that_comes_back_late_is_not_taken_for_a_slow_one(house: Any, client_of: Any) -> None:
+    with client_of(house) as client:
+        begun = client.subscribe({"bars": {}})
+    house.source.publish(*(told(n, Channel.BARS) for n in range(4_500)))
+    with client_of(house) as other:
+        other.subscribe({"bars": {"after": begun["channels"]["bars"]}}, begun["epoch"])
+        other.until(lambda _: len(other.events()) == 4_500)
+    with client_of(house) as client:
+        client.confirms = False
+        client.subscribe({"bars": {"after": begun["channels"]["bars"]}}, begun["epoch"])
+        # More than drops a client lie behind the place where he was; what happens now is little.
+        house.source.publish(*(told(n, Channel.BARS) for n in range(4_500, 4_600)))
+        client.until(lambda _: len(client.events()) == 4_600)
+
+
+def test_nobody_hears_anything_without_a_credential_that_holds(house: Any, client_of: Any) -> None:
     with client_of(house, None) as client:
         client.say(action="subscribe", channels={"orders": {}})
         assert client.close_reason() == (1008, "authenticate first")
@@ -169,10 +157,8 @@ def test_nobody_hears_anything_without_a_credential_that_holds(house: Any) -> No
         client.subscribe({"orders": {}})
 
 
-def test_accounts_of_others_are_not_heard(house: Any) -> None:
-    name = f"u{uuid.uuid4().hex[:8]}"
-    house.gatekeeper.users.add(name, house.gatekeeper.users.get("ann").role, accounts=["mine"])
-    house.keys[name] = house.gatekeeper.keys.add(name).text
+def test_accounts_of_others_are_not_heard(house: Any, client_of: Any) -> None:
+    name = house.new_user(accounts=["mine"])
     with client_of(house, name) as client:
         client.subscribe({"orders": {}})
         house.source.publish(told(1, account="other"), told(2, account="mine"), told(3, account="other"), told(4))
@@ -180,7 +166,9 @@ def test_accounts_of_others_are_not_heard(house: Any) -> None:
         assert [e["data"]["n"] for e in client.events()] == [2, 4]
 
 
-def test_a_channel_that_the_key_does_not_grant_is_refused_and_nothing_of_the_request_followed(house: Any) -> None:
+def test_a_channel_that_the_key_does_not_grant_is_refused_and_nothing_of_the_request_followed(
+    house: Any, client_of: Any
+) -> None:
     from nt_ray.access.roles import Scope
 
     house.keys["narrow"] = house.gatekeeper.keys.add("ann", scopes=[Scope.JOBS_READ]).text
@@ -191,7 +179,7 @@ def test_a_channel_that_the_key_does_not_grant_is_refused_and_nothing_of_the_req
         assert list(client.subscribe({"jobs": {}})["channels"]) == ["jobs"]
 
 
-def test_channels_are_left_again(house: Any) -> None:
+def test_channels_are_left_again(house: Any, client_of: Any) -> None:
     with client_of(house) as client:
         client.subscribe({"orders": {}, "jobs": {}})
         client.say(action="unsubscribe", channels=["orders"])
@@ -228,9 +216,11 @@ NONSENSE = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(NONSENSE, min_size=1, max_size=3))
-def test_nonsense_is_answered_or_ends_its_own_connection_with_a_reason(house: Any, said: list[str | bytes]) -> None:
+def test_nonsense_is_answered_or_ends_its_own_connection_with_a_reason(
+    house: Any, client_of: Any, said: list[str | bytes]
+) -> None:
     with client_of(house) as client:
         end = None
         try:
@@ -244,7 +234,7 @@ def test_nonsense_is_answered_or_ends_its_own_connection_with_a_reason(house: An
         assert end is None or (end.code == 1008 and end.reason)
 
 
-def test_a_message_too_large_ends_the_connection(house: Any) -> None:
+def test_a_message_too_large_ends_the_connection(house: Any, client_of: Any) -> None:
     with client_of(house) as client:
         client.socket.send("x" * 70_000)
         assert client.close_reason()[0] == 1009
