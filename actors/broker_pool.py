@@ -1,8 +1,9 @@
 """The broker pool: supervises accounts and keeps the routing table. It never stands in an order's path.
 
 Circuits open on reported failures and close on probes, both counted on the session's clock, so a replay fails over the
-same way every time. Beside that the pool looks after its accounts about every `period_s` of wall time, for the
-health report; that look changes no route.
+same way every time, whenever the pool itself dies. Beside that the pool looks after its accounts about every `period_s`
+of wall time, for the health report; that look changes no route. Live accounts have a pool of their own
+(`actors.live_pool`).
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import ray
 from ray.actor import ActorHandle
@@ -19,11 +20,13 @@ from ray.exceptions import ActorUnschedulableError, GetTimeoutError, RayActorErr
 
 from actors.calls import settle
 from actors.cluster import NAMESPACE
-from nt_ray.trader.circuit import Switchboard
+from nt_ray.trader.circuit import Circuit, Switchboard
 from nt_ray.trader.health import Health
 from nt_ray.trader.routing import RoutingTable
 
 PING_TIMEOUT_S = 2.0
+
+Circuits: TypeAlias = dict[str, Circuit]
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
@@ -43,13 +46,15 @@ class BrokerPoolActor:
         """Return the routing table now in force."""
         return self._switchboard.table
 
-    def failed(self, account: str, now: float) -> RoutingTable:
-        """Record that an account could not be reached."""
-        return self._switchboard.failed(account, now)
+    def failed(self, account: str, now: float, known: Circuits) -> tuple[RoutingTable, Circuits]:
+        """Record that an account could not be reached; `known` are the circuits before, which a restart forgets."""
+        self._switchboard.restore(known)
+        return self._switchboard.failed(account, now), self._switchboard.circuits()
 
-    def probe(self, now: float) -> RoutingTable:
+    def probe(self, now: float, known: Circuits) -> tuple[RoutingTable, Circuits]:
         """Probe open circuits that are due."""
-        return self._switchboard.probe(now, self._reach)
+        self._switchboard.restore(known)
+        return self._switchboard.probe(now, self._reach), self._switchboard.circuits()
 
     def health(self) -> dict[str, dict[str, object]]:
         """Look after every account now; return its health and the state of its circuit."""
@@ -60,10 +65,6 @@ class BrokerPoolActor:
     def circuits(self) -> dict[str, str]:
         """State of the circuit of each account, by the name of its actor."""
         return {self._actor_names[name]: str(state) for name, state in self._switchboard.states().items()}
-
-    def trips(self) -> int:
-        """How often a circuit has opened."""
-        return self._switchboard.trips
 
     def _reach(self, account: str) -> bool:
         return not self._fault(account)
@@ -111,15 +112,17 @@ class RayRouter:
             name=f"broker-pool/{run}", namespace=NAMESPACE
         ).remote(dict(actor_names), table, period_s)
         self.table: RoutingTable = self._ask("table")
+        # Kept by the one who asks, so a pool that dies and begins anew goes on with what was open.
+        self._circuits: Circuits = {}
 
     def failed(self, account: str, now: float) -> RoutingTable:
         """Record that an account could not be reached."""
-        self.table = self._ask("failed", account, now)
+        self.table, self._circuits = self._ask("failed", account, now, self._circuits)
         return self.table
 
     def probe(self, now: float, reach: object = None) -> RoutingTable:
         """Let the pool probe what is unreachable; it reaches the accounts itself."""
-        self.table = self._ask("probe", now)
+        self.table, self._circuits = self._ask("probe", now, self._circuits)
         return self.table
 
     def health(self) -> dict[str, dict[str, object]]:
@@ -130,7 +133,7 @@ class RayRouter:
     @property
     def trips(self) -> int:
         """How often a circuit has opened."""
-        return int(self._ask("trips"))
+        return sum(circuit.trips for circuit in self._circuits.values())
 
     def close(self) -> None:
         """End the pool."""

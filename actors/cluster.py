@@ -1,4 +1,4 @@
-"""Ray for a run: joined where one is named, else started on this machine, with token authentication on.
+"""Ray for a run: joined where one is named, else started on this machine's loopback, with token authentication on.
 
 An address comes from the settings or from `RAY_ADDRESS`. Only who connected leaves: a process that is on a Ray already
 stays on it, whatever it runs meanwhile.
@@ -16,6 +16,11 @@ import ray
 from nt_ray.errors import ServiceError
 
 NAMESPACE = "nt-ray"
+# Ray places an actor that needs nothing on any node, whatever its strategy says; one that needs a byte heeds it.
+PLACED_BYTES = 1
+HEAD = "node:__internal_head__"
+HELD = 0.0001
+"""What holds an actor on its node: so little of the resource that names the node that all find room."""
 CONNECT_TIMEOUT_S = 3.0
 
 
@@ -45,6 +50,23 @@ def connect(address: str | None, *, num_cpus: int | None, object_store_mb: int) 
     )
 
 
+def require_gpus(needed: float, remedy: str) -> None:
+    """Refuse what needs more GPUs than the connected Ray has, for which it would wait without a word."""
+    there = float(ray.cluster_resources().get("GPU", 0.0)) if needed else 0.0  # type: ignore[no-untyped-call]
+    if there < needed:
+        raise ServiceError(f"{needed:g} GPUs are asked for, and the cluster has {there:g}. {remedy}")
+
+
+def held_here() -> dict[str, float]:
+    """Resources that hold an actor on this process' node, whose folders it works on: it waits where the node is away.
+
+    The head is named as such, so that another one in its place takes what it held.
+    """
+    here = ray.get_runtime_context().get_node_id()
+    node = next(node for node in ray.nodes() if node["NodeID"] == here)  # type: ignore[no-untyped-call]
+    return {HEAD if HEAD in node["Resources"] else f"node:{node['NodeManagerAddress']}": HELD}
+
+
 def disconnect() -> None:
     """Leave Ray; a local one ends."""
     if ray.is_initialized():
@@ -63,6 +85,8 @@ def connected(address: str | None, *, num_cpus: int | None, object_store_mb: int
 
 
 def _start_local(num_cpus: int | None, object_store_mb: int) -> None:
+    # No runtime environment, not even a variable: a job that has one cannot use the processes that Ray holds ready, and
+    # starts others. Ray itself gives a worker as many threads as it has CPUs, and one where it has none.
     ray.init(
         address="local",
         num_cpus=num_cpus or max(os.cpu_count() or 1, 2),
@@ -71,8 +95,6 @@ def _start_local(num_cpus: int | None, object_store_mb: int) -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
         namespace=NAMESPACE,
-        _node_ip_address="127.0.0.1",
-        runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
     )
 
 

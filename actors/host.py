@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import ray
 
+from actors.cluster import PLACED_BYTES
 from nt_ray.market.bars import BarPanel
 from nt_ray.strategies.base import Strategy
 from nt_ray.swarm.host import Host
@@ -16,7 +17,7 @@ from nt_ray.swarm.messages import AgentSpec
 from nt_ray.types import FloatArray
 
 
-@ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)
+@ray.remote(num_cpus=0, memory=PLACED_BYTES, max_restarts=0, max_task_retries=0)
 class AgentHost(Host):
     """One process with a contiguous range of agents; bars come by object reference, without a copy."""
 

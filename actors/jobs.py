@@ -6,8 +6,10 @@ progress, and otherwise loses its process. Its one loop is never blocked: whoeve
 """
 
 import asyncio
+import logging
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,17 +17,21 @@ import actors.cluster  # noqa: F401  prepares the environment Ray reads
 
 import ray  # isort: skip  after actors.cluster, which prepares its environment
 
-from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+from ray.exceptions import ActorUnavailableError, RayError, RayTaskError, TaskCancelledError
 
 from actors.calls import settle
-from actors.cluster import NAMESPACE
-from actors.job_work import Tell, perform
+from actors.cluster import NAMESPACE, held_here
+from actors.job_line import JobLine
+from actors.job_work import perform
 from nt_ray.config import Settings
 from nt_ray.errors import NeuralTraderError
-from nt_ray.trader.jobs.answers import Answer
+from nt_ray.trader.jobs.answers import Answer, Claim
 from nt_ray.trader.jobs.book import JobBook
-from nt_ray.trader.jobs.job import Job, JobCancelledError, JobEvent, State
-from nt_ray.trader.jobs.reading import AnySpec, check_spec, read_spec
+from nt_ray.trader.jobs.job import Job, JobCancelledError, JobEvent, JobSpecError, State
+from nt_ray.trader.jobs.reading import check_spec, read_spec
+from nt_ray.trader.jobs.spec import AnySpec
+from nt_ray.trader.jobs.swarm_changes import changes_of, reported, turned
+from nt_ray.trader.steering import Course, Turn
 
 NAME: Final = "jobs"
 FILE: Final = "jobs.sqlite"
@@ -35,13 +41,31 @@ CALLERS: Final = 2000
 GRACE_S: Final = 3.0
 """Seconds that a cancelled job has to end by itself."""
 LONGEST_WAIT_S: Final = 30.0
+KEEPER_AWAY_S: Final = 30.0
+"""Seconds that a job's work waits for a keeper that is being started again."""
+
+_log = logging.getLogger(__name__)
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def _work(keeper: Any, job: str, attempt: int, settings: Settings, spec: AnySpec) -> dict[str, Any]:
-    return perform(
-        settings, spec, Tell(lambda done, total: bool(ray.get(keeper.progress.remote(job, attempt, done, total))))
+def _work(keeper: Any, job: str, attempt: int, settings: Settings, spec: AnySpec, owner: str) -> dict[str, Any]:
+    line = JobLine(
+        lambda done, total: _asked(lambda: keeper.progress.remote(job, attempt, done, total)),
+        lambda turn: ray.get(keeper.turned.remote(job, attempt, turn)),
     )
+    return perform(settings, spec, line.tell, steering=line, source=job, owner=owner)
+
+
+def _asked(ask: Callable[[], Any]) -> Any:
+    """Ask the keeper what may be asked twice; one that is being started again is waited for."""
+    deadline = time.monotonic() + KEEPER_AWAY_S
+    while True:
+        try:
+            return ray.get(ask())
+        except ActorUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=CALLERS)  # type: ignore[call-overload]
@@ -58,6 +82,8 @@ class JobsActor:
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._self = ray.get_runtime_context().current_actor
+        # The work itself may go anywhere; whoever leads it writes the run's folder, which is this node's.
+        self._held = held_here()
         self._book.recover()
         self._dispatch()
 
@@ -74,9 +100,12 @@ class JobsActor:
         """Return one job."""
         return self._book.find(job)
 
-    async def page(self, before: int | None, limit: int, state: str | None, kind: str | None) -> list[Job]:
-        """Return jobs, newest first."""
-        return self._book.page(before=before, limit=limit, state=None if state is None else State(state), kind=kind)
+    async def page(
+        self, before: int | None, limit: int, state: str | None, kind: str | None, owner: str | None = None
+    ) -> list[Job]:
+        """Return jobs, newest first; of all owners, or of one."""
+        wanted = None if state is None else State(state)
+        return self._book.page(before=before, limit=limit, state=wanted, kind=kind, owner=owner)
 
     async def cancel(self, job: str) -> Job:
         """Cancel a job; one that has ended stays as it is."""
@@ -86,11 +115,22 @@ class JobsActor:
         self._tell()
         return found
 
-    async def progress(self, job: str, attempt: int, done: int, total: int) -> bool:
-        """Take a report of progress; whether to go on."""
-        goes_on = self._book.progress(job, attempt, done, total)
+    async def adjust(self, job: str, course: Course) -> Job:
+        """Ask a swarm for other hosts or another topology, from its next block of bars on."""
+        found = self._book.adjust(job, changes_of(self._book.find(job), course))
         self._tell()
-        return goes_on
+        return found
+
+    async def turned(self, job: str, attempt: int, turn: Turn) -> None:
+        """Hear what became of a change of a swarm."""
+        turned(self._book, job, attempt, turn)
+        self._tell()
+
+    async def progress(self, job: str, attempt: int, done: int, total: int) -> Course | None:
+        """Take a report of progress; None where the work is to stop, else what a swarm is to be like."""
+        course = reported(self._book, job, attempt, done, total)
+        self._tell()
+        return course
 
     async def events(self, after: int, job: str | None = None, wait_s: float = 0.0) -> list[JobEvent]:
         """Return events after a number, of one job or of all; waits for the first one, up to `wait_s` seconds."""
@@ -102,7 +142,9 @@ class JobsActor:
                 return found
             news = self._news
             try:
-                await asyncio.wait_for(news.wait(), left)
+                # Not `wait_for`, which may take a cancellation for the news that came with it.
+                async with asyncio.timeout(left):
+                    await news.wait()
             except TimeoutError:
                 continue
 
@@ -114,17 +156,17 @@ class JobsActor:
         """Return how many jobs there are in each state."""
         return self._book.counts()
 
-    async def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | None:
+    async def claim(self, owner: str, operation: str, key: str, digest: str) -> Answer | Claim:
         """Claim an idempotency key; the answer it has, if it has one."""
         return self._book.answers.claim(owner, operation, key, digest)
 
-    async def keep(self, owner: str, operation: str, key: str, answer: Answer) -> None:
+    async def keep(self, owner: str, operation: str, key: str, claim: Claim, answer: Answer) -> None:
         """Keep the answer under a claimed key."""
-        self._book.answers.keep(owner, operation, key, answer)
+        self._book.answers.keep(owner, operation, key, claim, answer)
 
-    async def release(self, owner: str, operation: str, key: str) -> None:
+    async def release(self, owner: str, operation: str, key: str, claim: Claim) -> None:
         """Give up a claim."""
-        self._book.answers.release(owner, operation, key)
+        self._book.answers.release(owner, operation, key, claim)
 
     async def ping(self) -> None:
         """Answer once the book is open."""
@@ -147,9 +189,16 @@ class JobsActor:
                 break
             if job in self._running:
                 continue
-            attempt = self._book.begin(job)
-            spec = read_spec(self._book.find(job).spec)
-            ref = _work.remote(self._self, job, attempt, self._settings, spec)
+            attempt, found = self._book.begin(job), self._book.find(job)
+            try:
+                spec = read_spec({**found.spec, **found.wanted})
+            except JobSpecError as error:
+                # Written down by another version of the program; the others do not wait for it.
+                self._book.fail(job, attempt, error.code, str(error))
+                continue
+            ref = _work.options(resources=self._held).remote(
+                self._self, job, attempt, self._settings, spec, found.owner
+            )
             self._running[job] = ref
             self._spawn(self._follow(job, attempt, ref))
         self._tell()
@@ -157,16 +206,25 @@ class JobsActor:
     async def _follow(self, job: str, attempt: int, ref: Any) -> None:
         """Wait for the end of a task, whatever it is, and write it down."""
         try:
-            self._book.succeed(job, attempt, await ref)
+            result = await ref
         except RayTaskError as error:
             self._failed(job, attempt, error)
         except TaskCancelledError:
             self._book.interrupt(job, attempt, "its task was cancelled")
         except RayError as error:
             self._book.interrupt(job, attempt, f"its process died ({type(error).__name__})")
+        else:
+            self._succeeded(job, attempt, result)
         finally:
             self._running.pop(job, None)
         self._dispatch()
+
+    def _succeeded(self, job: str, attempt: int, result: dict[str, Any]) -> None:
+        try:
+            self._book.succeed(job, attempt, result)
+        except (TypeError, ValueError):
+            _log.exception("The result of %s is no JSON.", job)
+            self._book.fail(job, attempt, "internal", "The work was done, but its result is no JSON. See its run.")
 
     def _failed(self, job: str, attempt: int, error: RayTaskError) -> None:
         cause = error.cause
@@ -174,6 +232,8 @@ class JobsActor:
             self._book.stopped(job, attempt)
         elif isinstance(cause, NeuralTraderError):
             self._book.fail(job, attempt, cause.code, str(cause))
+        elif isinstance(cause, RayError):
+            self._book.interrupt(job, attempt, f"it lost what it worked with ({type(cause).__name__})")
         else:
             # Its text may hold anything; the traceback is in the log of the worker.
             self._book.fail(job, attempt, "internal", f"The work failed with {type(cause).__name__}. The log says why.")
@@ -201,7 +261,7 @@ def start(settings: Settings, at_once: int = AT_ONCE) -> Any:
         update={"runs": Path(settings.runs).absolute(), "state": Path(settings.state).absolute()}
     )
     handle: Any = JobsActor.options(  # type: ignore[attr-defined]
-        name=NAME, namespace=NAMESPACE, lifetime="detached", get_if_exists=True
+        name=NAME, namespace=NAMESPACE, lifetime="detached", get_if_exists=True, resources=held_here()
     ).remote(here, at_once)
     settle(handle.ping.remote(), handle.ping.remote, "The keeper of jobs")
     return handle

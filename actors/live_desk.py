@@ -7,6 +7,7 @@ elsewhere.
 from collections.abc import Sequence
 
 from actors.live_handle import LiveHandle
+from actors.remote_account import RemoteAccount
 from nt_ray.trader.reports import OrderReport
 from nt_ray.trading.orders import OrderRequest
 
@@ -16,11 +17,11 @@ class RayLiveAccounts:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._accounts = {name: LiveHandle(name) for name in names}
+        self._callers = {name: RemoteAccount(name) for name in names}
 
     def submit(self, account: str, request: OrderRequest) -> OrderReport:
         """Submit an order to an account."""
-        reports: list[OrderReport] = self._accounts[account].call("submit", [request])
-        return reports[0]
+        return self._callers[account].submit([request])[0]
 
     def find(self, client_order_id: str) -> dict[str, OrderReport]:
         """Reports on an order by the accounts that know it."""

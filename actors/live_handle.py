@@ -8,7 +8,7 @@ same ids until it is answered, so it is for calls alone that are safe to repeat:
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import ray
 from ray.actor import ActorHandle
@@ -17,6 +17,10 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, ActorUnschedul
 from actors.calls import PATIENCE_S, PAUSE_S
 from actors.live_account import find
 from nt_ray.errors import ServiceError
+from nt_ray.trader.parcels import pack_orders, unpack_reports
+
+RECENT_S: Final = 60.0
+"""Seconds for which an account that was there may be started again by somebody."""
 
 
 class AccountGoneError(ServiceError):
@@ -31,6 +35,17 @@ class AccountGoneError(ServiceError):
         )
 
 
+class AccountAwayError(ServiceError):
+    """A live account that is away at this moment."""
+
+    code = "account_away"
+
+    def __init__(self, account: str) -> None:
+        super().__init__(
+            f"Account {account} is away: it is being started again, or nobody has started it. Ask again in a moment."
+        )
+
+
 class LiveHandle:
     """Calls to one live account."""
 
@@ -38,6 +53,14 @@ class LiveHandle:
         self.account = account
         self._patience_s = patience_s
         self._actor: ActorHandle[Any] | None = None
+        self._met_at = -RECENT_S
+
+    def knows(self) -> bool:
+        """Whether an actor bears the account's name, or did a moment ago; one that Ray is restarting bears it."""
+        now = time.monotonic()
+        if self._found() is not None:
+            self._met_at = now
+        return now - self._met_at < RECENT_S
 
     def call(self, method: str, *arguments: object) -> Any:
         """Call a method of the account and return its answer; `AccountGoneError` where it does not come in time."""
@@ -49,13 +72,26 @@ class LiveHandle:
         if ref is not None:
             try:
                 async with asyncio.timeout(self._patience_s):
-                    return await ref
+                    return _unpacked(method, arguments, await ref)
             except (ActorUnavailableError, TimeoutError):
                 pass
             except (ActorDiedError, ActorUnschedulableError):
                 self._actor = None
         # It is away: a thread waits until it is back.
         return await asyncio.to_thread(self._answer, None, method, arguments)
+
+    async def glance(self, method: str, *arguments: object) -> Any:
+        """Call a method once, from an event loop; `AccountAwayError` where the account is away."""
+        ref = self._sent(method, arguments)
+        if ref is None:
+            raise AccountAwayError(self.account)
+        try:
+            return _unpacked(method, arguments, await ref)
+        except ActorUnavailableError as error:
+            raise AccountAwayError(self.account) from error
+        except (ActorDiedError, ActorUnschedulableError) as error:
+            self._actor = None
+            raise AccountAwayError(self.account) from error
 
     def begin(self, method: str, *arguments: object) -> Callable[[], Any]:
         """Call a method and go on; what is returned waits for the answer."""
@@ -68,7 +104,7 @@ class LiveHandle:
             why: Exception | None = None
             try:
                 if ref is not None:
-                    return ray.get(ref, timeout=self._patience_s)
+                    return _unpacked(method, arguments, ray.get(ref, timeout=self._patience_s))
             except (ActorUnavailableError, GetTimeoutError) as error:
                 why = error
             except (ActorDiedError, ActorUnschedulableError) as error:
@@ -79,12 +115,26 @@ class LiveHandle:
             time.sleep(PAUSE_S)
             ref = self._sent(method, arguments)
 
-    def _sent(self, method: str, arguments: tuple[object, ...]) -> "ray.ObjectRef[Any] | None":
+    def _sent(self, method: str, arguments: tuple[Any, ...]) -> "ray.ObjectRef[Any] | None":
         """Send a call; None where nobody bears the name."""
+        actor = self._found()
+        if actor is None:
+            return None
+        if method == "submit":
+            method, arguments = "submit_parcel", (pack_orders(*arguments),)
+        found: ray.ObjectRef[Any] = getattr(actor, method).remote(*arguments)
+        return found
+
+    def _found(self) -> "ActorHandle[Any] | None":
+        """Find the actor that bears the name, once; None where there is none."""
         if self._actor is None:
             try:
                 self._actor = find(self.account)
             except ValueError:
                 return None
-        found: ray.ObjectRef[Any] = getattr(self._actor, method).remote(*arguments)
-        return found
+        return self._actor
+
+
+def _unpacked(method: str, arguments: tuple[Any, ...], answer: Any) -> Any:
+    """Answer of a call as its method gives it: orders and their reports travel in parcels."""
+    return unpack_reports(answer, *arguments) if method == "submit" else answer

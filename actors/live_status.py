@@ -13,6 +13,7 @@ from ray.util import list_named_actors
 
 from actors.cluster import NAMESPACE
 from actors.live_account import actor_name
+from actors.live_pool import NAME as POOL
 from nt_ray.errors import ServiceError
 
 ANSWER_S: Final = 5.0
@@ -27,6 +28,15 @@ def live_statuses(accounts: Sequence[str]) -> dict[str, dict[str, Any]]:
     circuits = _circuits(sorted(name for name in running if name.startswith("broker-pool/")))
     found = {name: _status(actor) for name, actor in named.items() if actor in running}
     return {name: row | {"circuit": circuits.get(named[name])} for name, row in found.items()}
+
+
+def pool_status() -> dict[str, Any] | None:
+    """Routing over live accounts as the pool sees it, as JSON holds it; None where no pool runs or answers."""
+    try:
+        table, rows = (_ask(POOL, method) for method in ("table", "rows"))
+    except (*_SILENT, ServiceError):
+        return None
+    return {"routing": str(table.policy), "version": table.version, "accounts": [asdict(row) for row in rows]}
 
 
 def _status(actor: str) -> dict[str, Any]:

@@ -104,6 +104,7 @@ class _Scene:
         self._born = 0
         for node in nodes.ids:
             self._settle_agents(node)
+        # Not on the head: it is never killed, so the account would never move.
         start(self._plan, PACE, nodes.ids[-1])
         self.homes = {self._home()}
 

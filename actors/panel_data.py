@@ -25,8 +25,9 @@ from nt_ray.errors import MarketDataError, NeuralTraderError, StorageError
 from nt_ray.market.files import bar_files
 from nt_ray.market.source import load_panel
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.series.calendar import CALENDAR
 from nt_ray.neural.series.panel import unknown
-from nt_ray.neural.series.shards import PART, Shards, finish, open_shards, shard_of
+from nt_ray.neural.series.shards import PART, Shards, finish, input_column, open_shards, shard_of
 from nt_ray.neural.series.sources import Field, from_bars
 from nt_ray.trader.data import first_moment, last_moment
 
@@ -68,21 +69,30 @@ def lay_out(source: Path, folder: Path, count: int, columns: Columns = COLUMNS) 
     return finish(folder, count)
 
 
-def lay_out_bars(data: Data, field: Field, folder: Path, count: int) -> Shards:
-    """Cut the bars that settings name into shards with a field of theirs; finished shards are taken as they lie."""
-    shards = _finished(folder, count) or _bars_written(data, field, folder, count)
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is taken from bars: a field of theirs as the target, and the names of inputs."""
+
+    target: Field
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+
+
+def lay_out_bars(data: Data, chosen: Chosen, folder: Path, count: int) -> Shards:
+    """Cut the bars that settings name into shards with what is chosen; finished shards are taken as they lie."""
+    shards = _finished(folder, count) or _bars_written(data, chosen, folder, count)
     lacking = sorted(set(data.symbols) - set(shards.names()))
     if lacking:
         raise MarketDataError(f"{data.source} has no bar of {lacking[0]} in this time. Leave the symbol out.")
     return shards
 
 
-def _bars_written(data: Data, field: Field, folder: Path, count: int) -> Shards:
+def _bars_written(data: Data, chosen: Chosen, folder: Path, count: int) -> Shards:
     source = Path(data.source)
     files = [str(file) for file in bar_files(source)] if source.is_dir() else [data.source]
     _emptied(folder)
     tasks = [
-        _write_bars.remote(file, data, field, folder / f"{PART}={{}}" / f"bars-{number:06d}.parquet", count)
+        _write_bars.remote(file, data, chosen, folder / f"{PART}={{}}" / f"bars-{number:06d}.parquet", count)
         for number, file in enumerate(files)
     ]
     try:
@@ -91,7 +101,7 @@ def _bars_written(data: Data, field: Field, folder: Path, count: int) -> Shards:
         if isinstance(error.cause, NeuralTraderError):
             raise error.cause from None
         raise
-    return finish(folder, count)
+    return finish(folder, count, chosen.past, chosen.future)
 
 
 def _finished(folder: Path, count: int) -> Shards | None:
@@ -110,9 +120,9 @@ def _emptied(folder: Path) -> None:
 
 
 @ray.remote(num_cpus=1)
-def _write_bars(file: str, data: Data, field: Field, place: Path, count: int) -> None:
+def _write_bars(file: str, data: Data, chosen: Chosen, place: Path, count: int) -> None:
     """Write the rows of a file into the parts of its series; those of other symbols and times are left out."""
-    rows = _rows_of(file, data, field)
+    rows = _rows_of(file, data, chosen)
     shards = pl.Series(PART, [shard_of(name, count) for name in rows["series"]], pl.Int64)
     for (number,), part in rows.with_columns(shards).partition_by(PART, as_dict=True, include_key=False).items():
         path = Path(str(place).format(number))
@@ -120,7 +130,7 @@ def _write_bars(file: str, data: Data, field: Field, place: Path, count: int) ->
         part.write_parquet(path)
 
 
-def _rows_of(file: str, data: Data, field: Field) -> pl.DataFrame:
+def _rows_of(file: str, data: Data, take: Chosen) -> pl.DataFrame:
     bars = load_panel(file, timezone=data.timezone, adjust=data.adjust, missing=data.missing)
     chosen = [symbol for symbol in bars.symbols if not data.symbols or symbol in data.symbols]
     kept = np.ones(len(bars), np.bool_)
@@ -128,14 +138,19 @@ def _rows_of(file: str, data: Data, field: Field) -> pl.DataFrame:
         kept &= bars.timestamps >= int(first_moment(data.start).timestamp()) * 10**9
     if data.end is not None:
         kept &= bars.timestamps <= int(last_moment(data.end).timestamp() * 10**6) * 1000
-    frames = [pl.DataFrame(schema=dict(ROW))]
+    # What a calendar tells is told from the times again where shards are read.
+    future = tuple(name for name in take.future if name not in CALENDAR)
+    schema = dict(ROW) | {input_column(name): pl.Float64 for name in (*take.past, *future)}
+    frames = [pl.DataFrame(schema=schema)]
     if chosen and kept.any():
         bars = replace(bars, timestamps=bars.timestamps[kept], values=np.ascontiguousarray(bars.values[kept]))
-        panel = from_bars(bars.select(chosen), field)
+        panel = from_bars(bars.select(chosen), take.target, past=take.past, future=future)
+        inputs = dict(zip((*take.past, *future), np.concatenate([panel.past, panel.future], axis=-1).T, strict=True))
         there = ~np.isnan(bars.select(chosen).closes.T)
-        for name, values, seen in zip(panel.names, panel.target, there, strict=True):
+        for s, (name, values, seen) in enumerate(zip(panel.names, panel.target, there, strict=True)):
             columns = {"time": panel.times[seen], "series": name, "value": values[seen], "good": True}
-            frames.append(pl.DataFrame(columns, schema=dict(ROW)))
+            columns |= {input_column(key): table[seen, s] for key, table in inputs.items()}
+            frames.append(pl.DataFrame(columns, schema=schema))
     return pl.concat(frames).with_columns(pl.col("value").fill_nan(None))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import ray
 
+from actors.broadcasting import ToStream
 from actors.broker_pool import RayRouter
 from actors.cluster import Cluster, connect, disconnect
 from actors.desk import RayDesk
@@ -14,17 +15,28 @@ from nt_ray.market.bars import BarPanel
 from nt_ray.strategies.registry import find
 from nt_ray.swarm.messages import AgentSpec
 from nt_ray.swarm.transport import Transport
+from nt_ray.trader.broadcast import Broadcast
 from nt_ray.trader.desk import Desk
 from nt_ray.trader.replay_account import AccountPlan
 from nt_ray.trader.routing import RoutingTable
-from nt_ray.trader.session import Router
+from nt_ray.trader.session import OnDecision, Router
 
 
 class RayRuntime:
     """Ray, joined or started; data of a panel go into the object store once."""
 
-    def __init__(self, address: str | None = None, *, num_cpus: int | None = None, object_store_mb: int = 200) -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        num_cpus: int | None = None,
+        object_store_mb: int = 200,
+        source: str = "",
+        owner: str = "",
+    ) -> None:
         self._address = address
+        self._source = source
+        self._owner = owner
         self._num_cpus = num_cpus
         self._object_store_mb = object_store_mb
         self._cluster: Cluster | None = None
@@ -51,6 +63,10 @@ class RayRuntime:
         router = RayRouter(run, desk.actor_names, table)
         self._routers.append(router)
         return router
+
+    def watch(self, run: str, panel: BarPanel, specs: Sequence[AgentSpec], transport: Transport) -> OnDecision | None:
+        """Tell the stream of a run, under its name or that of the job that it is."""
+        return Broadcast(self._source or run, panel, specs, transport, ToStream(), owner=self._owner)
 
     def health(self) -> dict[str, Any]:
         """Nodes alive, and what the broker pools see."""

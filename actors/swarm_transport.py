@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import numpy as np
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError, RuntimeEnvSetupError
 
 from actors.host import AgentHost
 from nt_ray.errors import ServiceError
@@ -26,6 +26,8 @@ from nt_ray.types import FloatArray
 
 START_SECONDS = 120.0
 """How long hosts may take to start: worker processes come up one after the other on a small machine."""
+STARTS = 3
+"""How often a host is started whose node cannot unpack the files of the job, which it may the next time."""
 
 
 class RayTransport:
@@ -47,16 +49,13 @@ class RayTransport:
         self._bars, self._symbols = len(known), len(known.symbols)
         self._added = np.zeros((0, *known.values.shape[1:]))
         self._find = find
+        self._specs = tuple(specs)
         self._name = name or f"swarm-{uuid4().hex[:8]}"
         self._namespace = namespace
-        self._members = dict(enumerate(partition(specs, hosts)))
-        self._generations = dict.fromkeys(self._members, 0)
-        self._actors = {number: self._start(number) for number in self._members}
-        try:
-            ray.get([a.ping.remote() for a in self._actors.values()], timeout=START_SECONDS)
-        except (RayError, GetTimeoutError) as error:
-            self.close()
-            raise ServiceError(f"The swarm's hosts did not start: {error} Look at the Ray logs.") from error
+        self._members: dict[int, Sequence[AgentSpec]] = {}
+        self._generations: dict[int, int] = {}
+        self._actors: dict[int, Any] = {}
+        self.resize(hosts)
 
     @property
     def members(self) -> Mapping[int, Sequence[AgentSpec]]:
@@ -98,8 +97,19 @@ class RayTransport:
     def replace(self, host: int) -> None:
         """Kill a host for good and start another with the same agents."""
         ray.kill(self._actors[host], no_restart=True)
-        self._generations[host] += 1
-        self._actors[host] = self._start(host)
+        self._actors[host] = self._start(host, self._members[host])
+
+    def resize(self, hosts: int) -> None:
+        """Start so many hosts and end those before them, once all have started; `ServiceError` where they do not."""
+        members: dict[int, Sequence[AgentSpec]] = dict(enumerate(partition(self._specs, hosts)))
+        started: dict[int, Any] = {}
+        try:
+            self._begin(members, started)
+        except (RayError, GetTimeoutError) as error:
+            _kill(started)
+            raise ServiceError(f"The swarm's hosts did not start: {error} Look at the Ray logs.") from error
+        before, self._actors, self._members = self._actors, started, members
+        _kill(before)
 
     def append(self, values: FloatArray) -> None:
         """Send new bars to every host and keep them for hosts started later."""
@@ -109,16 +119,33 @@ class RayTransport:
 
     def close(self) -> None:
         """Kill all hosts."""
-        for actor in self._actors.values():
-            ray.kill(actor, no_restart=True)
+        _kill(self._actors)
         self._actors = {}
 
-    def _start(self, number: int) -> Any:
+    def _begin(self, members: Mapping[int, Sequence[AgentSpec]], started: dict[int, Any]) -> None:
+        """Start hosts and wait for them; one whose node failed to unpack the job's files is started again."""
+        waiting = dict(members)
+        for left in reversed(range(STARTS)):
+            begun = {number: self._start(number, specs) for number, specs in waiting.items()}
+            started.update(begun)
+            answers = {number: actor.ping.remote() for number, actor in begun.items()}
+            waiting = {}
+            for number, answer in answers.items():
+                try:
+                    ray.get(answer, timeout=START_SECONDS)
+                except RuntimeEnvSetupError:
+                    if not left:
+                        raise
+                    waiting[number] = members[number]
+
+    def _start(self, number: int, specs: Sequence[AgentSpec]) -> Any:
+        # The name of one that was killed may still be taken.
+        self._generations[number] = self._generations.get(number, -1) + 1
         return AgentHost.options(  # type: ignore[attr-defined]
             name=f"{self._name}/host-{number}.{self._generations[number]}",
             namespace=self._namespace,
             scheduling_strategy="SPREAD",
-        ).remote(number, self._members[number], self._panel_ref, self._find, self._added)
+        ).remote(number, specs, self._panel_ref, self._find, self._added)
 
     def _collect_each(
         self, refs: Mapping[Any, tuple[int, Any]], seconds: float
@@ -136,6 +163,11 @@ class RayTransport:
             except (RayError, LostStateError) as error:
                 failures[key] = _failure(host, error)
         return results, failures
+
+
+def _kill(actors: Mapping[int, Any]) -> None:
+    for actor in actors.values():
+        ray.kill(actor, no_restart=True)
 
 
 def _failure(host: int, error: Exception) -> HostFailure:

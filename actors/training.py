@@ -21,6 +21,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from actors.training_data import PanelShards, TrainingData, WholePanel, read_portion, survey_shards
 from nt_ray.errors import NeuralTraderError, ServiceError
+from nt_ray.neural.models.base import Forecaster
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.series.shards import Shards
@@ -64,10 +65,10 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedOnShards:
-    """What was trained, the panel of the first shard, and the names of the series of all."""
+    """What was trained, some series of every shard, and the names of all series."""
 
     trained: Trained
-    first: SeriesPanel
+    shown: SeriesPanel
     names: tuple[str, ...]
 
 
@@ -80,25 +81,27 @@ def train_on_ray(
     folder: Path,
     scaling: Scaling = HERE,
     on_step: OnStep | None = None,
+    network: Forecaster | None = None,
 ) -> Trained:
     """Train, or go on with what `folder` holds; Ray has to be connected where `scaling` has workers.
 
-    `on_step` hears of the readings of the losses; with workers it is called from a thread of its own.
+    `on_step` hears of the readings of the losses; with workers it is called from a thread of its own. `network` has the
+    weights to start from; a new one where None.
     """
     if scaling.path == "process":
         device = "cuda" if scaling.gpu else "cpu"
-        return train_durably(panel, recipe, folder, pace=scaling.pace, device=device, on_step=on_step)
+        return train_durably(panel, recipe, folder, pace=scaling.pace, device=device, on_step=on_step, network=network)
     # A run that would be refused is refused here, before workers start.
     _check_room(scaling)
-    run = Training(panel, recipe)
+    run = Training(panel, recipe, network=network)
     folder = folder.resolve()
     stored = ray.put(panel)
     with _watched(folder, recipe.steps, on_step):
         alone = scaling.path == "task"
         work = (
-            _as_task(stored, recipe, folder, scaling)
+            _as_task(stored, recipe, folder, scaling, network)
             if alone
-            else _as_group(WholePanel(stored), recipe, folder, scaling)
+            else _as_group(WholePanel(stored), recipe, folder, scaling, network)
         )
         with work as state:
             run.load(state)
@@ -120,7 +123,7 @@ def train_on_shards(
             "one piece (neural.training.shards = 0)."
         )
     _check_room(scaling)
-    facts = survey_shards(shards, recipe)
+    facts, shown = survey_shards(shards, recipe)
     panel, portion = read_portion(shards, facts, (0,))
     run = Training(panel, recipe, portion=portion)
     data = PanelShards(shards, ray.put(facts))
@@ -130,7 +133,7 @@ def train_on_shards(
         _as_group(data, recipe, folder, replace(scaling, workers=(least, min(most, held)))) as state,
     ):
         run.load(state)
-    return TrainedOnShards(run.result(), panel, tuple(name for fact in facts for name in fact.names))
+    return TrainedOnShards(run.result(), shown, tuple(name for fact in facts for name in fact.names))
 
 
 def _check_room(scaling: Scaling) -> None:
@@ -146,16 +149,18 @@ def _check_room(scaling: Scaling) -> None:
 
 
 @ray.remote
-def _alone(panel: SeriesPanel, recipe: Recipe, folder: Path, pace: Pace, device: str) -> None:
-    train_durably(panel, recipe, folder, pace=pace, device=device)
+def _alone(
+    panel: SeriesPanel, recipe: Recipe, folder: Path, pace: Pace, device: str, network: Forecaster | None
+) -> None:
+    train_durably(panel, recipe, folder, pace=pace, device=device, network=network)
 
 
 @contextmanager
-def _as_task(stored: Any, recipe: Recipe, folder: Path, scaling: Scaling) -> Iterator[Path]:
+def _as_task(stored: Any, recipe: Recipe, folder: Path, scaling: Scaling, network: Forecaster | None) -> Iterator[Path]:
     """Run the plain loop as a task that is repeated where its process dies; gives the last state."""
     task = _alone.options(num_cpus=1, num_gpus=int(scaling.gpu), max_retries=scaling.failures)
     try:
-        ray.get(task.remote(stored, recipe, folder, scaling.pace, "cuda" if scaling.gpu else "cpu"))
+        ray.get(task.remote(stored, recipe, folder, scaling.pace, "cuda" if scaling.gpu else "cpu", network))
     except RayTaskError as error:
         if isinstance(error.cause, NeuralTraderError):
             raise error.cause from None
@@ -169,7 +174,9 @@ def _as_task(stored: Any, recipe: Recipe, folder: Path, scaling: Scaling) -> Ite
 
 
 @contextmanager
-def _as_group(data: TrainingData, recipe: Recipe, folder: Path, scaling: Scaling) -> Iterator[Path]:
+def _as_group(
+    data: TrainingData, recipe: Recipe, folder: Path, scaling: Scaling, network: Forecaster | None = None
+) -> Iterator[Path]:
     """Run Ray Train with Lightning; gives the last state."""
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
@@ -180,7 +187,13 @@ def _as_group(data: TrainingData, recipe: Recipe, folder: Path, scaling: Scaling
     group: Any = ScalingConfig
     trainer = build(
         _worker,
-        train_loop_config={"data": data, "recipe": recipe, "folder": folder, "pace": scaling.pace},
+        train_loop_config={
+            "data": data,
+            "recipe": recipe,
+            "folder": folder,
+            "pace": scaling.pace,
+            "network": network,
+        },
         scaling_config=group(
             num_workers=least if least == most else (least, most),
             use_gpu=scaling.gpu,

@@ -5,7 +5,7 @@ anew. The facts that all need of every shard are found once, by tasks that each 
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import actors.cluster  # noqa: F401  prepares the environment Ray reads
 
@@ -16,10 +16,13 @@ from ray.exceptions import RayTaskError
 from nt_ray.errors import NeuralTraderError
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel
-from nt_ray.neural.series.portion import Portion, ShardFacts
+from nt_ray.neural.series.portion import Portion, ShardFacts, stacked
 from nt_ray.neural.series.shards import Shards
 from nt_ray.neural.series.survey import survey
 from nt_ray.neural.training.recipe import Recipe
+
+SHOWN: Final = 256
+"""Series that stand for those of all shards."""
 
 
 class TrainingData(Protocol):
@@ -62,18 +65,26 @@ def read_portion(shards: Shards, facts: tuple[ShardFacts, ...], held: tuple[int,
     return portion.join([shards.panel(numbers[place]) for place in held]), portion
 
 
-def survey_shards(shards: Shards, recipe: Recipe) -> tuple[ShardFacts, ...]:
-    """Find the facts of every shard that has series, on the connected Ray."""
-    if not shards.filled():
+def survey_shards(shards: Shards, recipe: Recipe, most: int = SHOWN) -> tuple[tuple[ShardFacts, ...], SeriesPanel]:
+    """Find the facts of every shard that has series, on the connected Ray, and series that show what all look like.
+
+    These are as many of each shard, `most` together, or one of each where there are more shards than that.
+    """
+    numbers = shards.filled()
+    if not numbers:
         raise NeuralError(f"The shards in {shards.folder} hold no series. Lay out data that have some.")
+    each = max(1, most // len(numbers))
     try:
-        return tuple(ray.get([_survey.remote(shards, number, recipe) for number in shards.filled()]))
+        found = ray.get([_survey.remote(shards, number, recipe, each) for number in numbers])
     except RayTaskError as error:
         if isinstance(error.cause, NeuralTraderError):
             raise error.cause from None
         raise
+    return tuple(facts for facts, _ in found), stacked([shown for _, shown in found])
 
 
 @ray.remote(num_cpus=1)
-def _survey(shards: Shards, number: int, recipe: Recipe) -> ShardFacts:
-    return survey(shards.panel(number), recipe)
+def _survey(shards: Shards, number: int, recipe: Recipe, count: int) -> tuple[ShardFacts, SeriesPanel]:
+    panel = shards.panel(number)
+    # Which series are of which shard is drawn by their names, so the first are as good as any.
+    return survey(panel, recipe), panel.select(panel.names[:count])

@@ -15,7 +15,7 @@ from nt_ray.config import Settings, to_toml
 from nt_ray.errors import StorageError
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.serving.keeping import keep
-from nt_ray.neural.training.choice import FIELDS, label_by, shards_key, workers_of
+from nt_ray.neural.training.choice import FIELDS, device_of, label_by, shards_key, workers_of
 from nt_ray.neural.training.recipe import Recipe
 from nt_ray.neural.training.trained import Trained
 from nt_ray.reports.training_page import write_training
@@ -23,6 +23,7 @@ from nt_ray.trader.files import SETTINGS, SUMMARY
 
 if TYPE_CHECKING:
     from actors.training import Scaling, TrainedOnShards
+    from nt_ray.neural.models.base import Forecaster
     from nt_ray.neural.training.durable import OnStep
 
 BUNDLE: Final = "model"
@@ -37,23 +38,38 @@ SHARDS: Final = ".shards"
 """Folder beside the runs for data in shards."""
 
 
-def train(settings: Settings, panel: SeriesPanel, recipe: Recipe, folder: Path, on_step: "OnStep | None") -> Trained:
-    """Train as `[neural.training]` says, on Ray only where it has workers."""
+def train(
+    settings: Settings,
+    panel: SeriesPanel,
+    recipe: Recipe,
+    folder: Path,
+    on_step: "OnStep | None" = None,
+    network: "Forecaster | None" = None,
+) -> Trained:
+    """Train as `[neural.training]` says, on Ray only where it has workers, from the weights of `network` if given."""
     from nt_ray.neural.training.durable import Pace, train_durably
 
     chosen = settings.neural.training
-    pace = Pace(seconds=chosen.checkpoint_s)
+    pace = Pace(chosen.checkpoint_steps, chosen.checkpoint_s)
     workers = workers_of(chosen)
     if workers == (0, 0):
-        device = "cuda" if chosen.gpu else "cpu"
-        return train_durably(panel, recipe, folder, pace=pace, device=device, threads=chosen.threads, on_step=on_step)
+        return train_durably(
+            panel,
+            recipe,
+            folder,
+            pace=pace,
+            device=device_of(chosen),
+            threads=chosen.threads,
+            on_step=on_step,
+            network=network,
+        )
     ray = settings.ray
     prepare(ray.address)
     from actors.cluster import connected
     from actors.training import train_on_ray
 
     with connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb):
-        return train_on_ray(panel, recipe, folder, _scaling(settings), on_step)
+        return train_on_ray(panel, recipe, folder, _scaling(settings), on_step, network)
 
 
 def train_shards(
@@ -63,12 +79,13 @@ def train_shards(
     chosen, ray = settings.neural.training, settings.ray
     prepare(ray.address)
     from actors.cluster import connected
-    from actors.panel_data import lay_out_bars
+    from actors.panel_data import Chosen, lay_out_bars
     from actors.training import train_on_shards
 
     with connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb):
         place = Path(settings.runs).resolve() / SHARDS / shards_key(settings.data, chosen)
-        shards = lay_out_bars(settings.data, FIELDS[chosen.target], place, chosen.shards)
+        take = Chosen(FIELDS[chosen.target], chosen.past, chosen.future)
+        shards = lay_out_bars(settings.data, take, place, chosen.shards)
         folder = run_folder(settings, label_by(place.name, recipe), fresh=fresh)
         return folder, train_on_shards(shards, recipe, folder, _scaling(settings), on_step)
 
@@ -78,7 +95,7 @@ def _scaling(settings: Settings) -> "Scaling":
     from nt_ray.neural.training.durable import Pace
 
     chosen = settings.neural.training
-    pace = Pace(seconds=chosen.checkpoint_s)
+    pace = Pace(chosen.checkpoint_steps, chosen.checkpoint_s)
     return Scaling(workers=workers_of(chosen), gpu=chosen.gpu, pace=pace, failures=chosen.failures)
 
 

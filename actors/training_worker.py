@@ -21,6 +21,7 @@ from ray.train.torch import get_device
 from torch import distributed
 
 from actors.training_data import TrainingData
+from nt_ray.neural.models.base import Forecaster
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.training.durable import Clock, Pace
 from nt_ray.neural.training.module import TrainingModule
@@ -30,17 +31,33 @@ from nt_ray.neural.training.training import READ, Training
 from nt_ray.neural.training.training_log import TrainingLog
 
 
-def fit(data: TrainingData, recipe: Recipe, folder: Path, pace: Pace) -> str | None:
-    """Train with the other workers of the group; a sentence where the run is refused, which no retry would change."""
-    device, context = get_device(), ray.train.get_context()
+def fit(data: TrainingData, recipe: Recipe, folder: Path, pace: Pace, network: Forecaster | None = None) -> str | None:
+    """Train with the other workers of the group; a sentence where the run is refused, which no retry would change.
+
+    What one worker refuses all refuse, before any of them waits for a step of the others: Ray Train hands on what the
+    first one returns. Once training runs they see the same losses, and refuse together.
+    """
+    device = get_device()
+    module, own = None, ""
     try:
-        panel, portion = data.read(context.get_world_rank(), context.get_world_size())
-        with _restored() as place:
-            module = TrainingModule(panel, recipe, resume=place, device=str(device), portion=portion)
+        module = _module(data, recipe, str(device), network)
+    except NeuralError as error:
+        own = str(error)
+    refusal = joined().refusal(own, device)
+    if module is None or refusal:
+        return refusal
+    try:
         _train(module, folder, pace)
     except NeuralError as error:
         return str(error)
     return None
+
+
+def _module(data: TrainingData, recipe: Recipe, device: str, network: Forecaster | None) -> TrainingModule:
+    context = ray.train.get_context()
+    panel, portion = data.read(context.get_world_rank(), context.get_world_size())
+    with _restored() as place:
+        return TrainingModule(panel, recipe, resume=place, device=device, portion=portion, network=network)
 
 
 def _train(module: TrainingModule, folder: Path, pace: Pace) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from jobs.access_keys_command import keys_app
-from jobs.access_opening import opened, record
+from jobs.access_opening import first_key, opened, record
 from jobs.options import AsJson, by_file, command_group, help_text
 
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ def init(settings: "Settings", as_json: AsJson = False) -> int:
     """Make the first admin."""
     from nt_ray.access.gatekeeper import FIRST_ADMIN
 
-    with opened(settings) as gate:
-        key = gate.first_start()
-        if key is not None:
-            record(settings, "users.add", FIRST_ADMIN, {"role": "admin"})
+    key = first_key(settings)
     if as_json:
         typer.echo(json.dumps({"made": key is not None, "user": FIRST_ADMIN, "key": key}))
     elif key is None:

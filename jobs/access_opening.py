@@ -25,15 +25,20 @@ def opened(settings: "Settings") -> Iterator["Gatekeeper"]:
         gate.close()
 
 
+def first_key(settings: "Settings") -> str | None:
+    """Make the first admin where there is no user, and give his key; else None."""
+    from nt_ray.access.first_admin import first_key as made
+
+    return made(settings.access, _who())
+
+
 def record(settings: "Settings", action: str, target: str, details: Mapping[str, Any] = _NOTHING) -> None:
     """Write to the audit log what somebody at this machine has done."""
     from nt_ray.access.audit import open_audit
     from nt_ray.access.gatekeeper import utc_now
 
     given = {name: value for name, value in details.items() if value is not None}
-    open_audit(settings.access, utc_now).append(
-        action, f"{_person()} at the command line", target=target, details=given
-    )
+    open_audit(settings.access, utc_now).append(action, _who(), target=target, details=given)
 
 
 def role_named(name: str) -> "Role":
@@ -60,9 +65,10 @@ def scopes_named(names: list[str] | None) -> "frozenset[Scope] | None":
         raise AccessInputError(f"There is no such scope: {error}. Take some of {', '.join(Scope)}.") from None
 
 
-def _person() -> str:
+def _who() -> str:
     try:
-        return getpass.getuser()
+        person = getpass.getuser()
     except (OSError, KeyError):
         # An account without a name, as in some containers.
-        return "somebody"
+        person = "somebody"
+    return f"{person} at the command line"

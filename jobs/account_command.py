@@ -1,36 +1,45 @@
 """`nt-ray account`: an account at a real venue: state, reconciliation, kill switches, limits.
 
-`show` reads the journal alone. The others open the account, which recovers, settles doubts with the venue and fences
-off any other process that still writes its journal.
+`show`, and `limits` that changes nothing, read the journal alone. The others go to the account's actor where
+RAY_ADDRESS or ray.address names its cluster; else they open the account (`jobs.venue_account`).
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from jobs.options import AsJson, BrokerName, Live, by_file, command_group, help_text, overrides_from
-from jobs.venue_account import opened_account
+from jobs.venue_account import TakeOver, cancelled, reached_account
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
+    from nt_ray.trader.reconciliation import Reconciliation
 
 DIFFERS = 1
 
 SHOW_HELP = help_text("Show an account from its journal; no venue is asked.", "nt-ray account show paper --json")
+LOTS_HELP = help_text(
+    "Show the tax lots of a position from the journal, oldest first. Where account.lots is specific, `order submit "
+    "--lot ID` closes those that it names.",
+    "nt-ray account lots paper KO --json",
+)
 RECONCILE_HELP = help_text(
     "Take in all news and compare the account with its venue: every difference by name, with a remedy. Exit code 1 "
-    "where they differ.",
+    "where they differ. A live account does so by itself after each trading day's close; --list shows what it kept in "
+    "the state's folder.",
     "nt-ray account reconcile paper",
-    "nt-ray account reconcile paper --json",
+    "nt-ray account reconcile paper --list --json",
 )
 HALT_HELP = help_text(
     "Stop trading in one scope or several, and cancel what works there: account, venue:NAME, strategy:NAME or "
-    "symbol:SYMBOL. It survives restarts until `resume`.",
+    "symbol:SYMBOL. It survives restarts until `resume`. Where the account's actor cannot be asked, --take-over opens "
+    "the account here, and that actor trades no more.",
     "nt-ray account halt paper account --who Ann --reason 'runaway orders'",
+    "nt-ray account halt paper account --who Ann --reason 'nobody answers' --take-over",
     "nt-ray account halt paper strategy:pairs symbol:KO --who Ann --reason drill",
 )
 RESUME_HELP = help_text(
@@ -39,6 +48,12 @@ RESUME_HELP = help_text(
 RESET_HELP = help_text(
     "Close the loss breaker; losses count from the present equity on.",
     "nt-ray account reset paper --who Ann --reason 'reviewed'",
+)
+ADOPT_HELP = help_text(
+    "Take what the venue holds and the books do not, or the other way round, into the books: positions and cash that "
+    "no order of this account brought, and what is disputed. Journalled with who and why. Exit code 1 where "
+    "something differs still.",
+    "nt-ray account adopt paper --who Ann --reason 'traded by hand on Tuesday'",
 )
 LIMITS_HELP = help_text(
     "Show the limits of the gate, or change some of them for good or until a time. Every change is journalled.",
@@ -72,12 +87,62 @@ def show(settings: "Settings", broker: BrokerName, as_json: AsJson = False) -> N
         typer.echo(f"{key:18s} {_plain(value)}")
 
 
+@account_app.command("lots", help=LOTS_HELP)
+@by_file
+def lots(
+    settings: "Settings",
+    broker: BrokerName,
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="What is held.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the lots of a position."""
+    from nt_ray.trader.connection import books_of
+
+    held = books_of(settings, broker).ledger.lots(symbol)
+    if as_json:
+        typer.echo(json.dumps([asdict(lot) for lot in held], default=str))
+        return
+    for lot in held:
+        typer.echo(f"{lot.lot_id:40s} {lot.opened:%Y-%m-%d %H:%M:%S}  {lot.quantity} cost {lot.cost}")
+
+
 @account_app.command("reconcile", help=RECONCILE_HELP)
 @by_file
-def reconcile(settings: "Settings", broker: BrokerName, live: Live = False, as_json: AsJson = False) -> int:
+def reconcile(
+    settings: "Settings",
+    broker: BrokerName,
+    listed: Annotated[bool, typer.Option("--list", help="Show the daily comparisons that were kept.")] = False,
+    live: Live = False,
+    take_over: TakeOver = False,
+    as_json: AsJson = False,
+) -> int:
     """Compare an account with its venue; return 1 where they differ."""
-    with opened_account(settings, broker, live=live) as account:
+    if listed:
+        return _kept(settings, broker, as_json=as_json)
+    with reached_account(settings, broker, live=live, take_over=take_over) as account:
         found = account.reconcile()
+    return _compared(found, as_json=as_json)
+
+
+@account_app.command("adopt", help=ADOPT_HELP)
+@by_file
+def adopt(
+    settings: "Settings",
+    broker: BrokerName,
+    who: Who,
+    reason: Reason,
+    live: Live = False,
+    take_over: TakeOver = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take over what the venue holds; return 1 where something differs still."""
+    with reached_account(settings, broker, live=live, take_over=take_over, may_open=True) as account:
+        found = account.adopt(who, reason)
+    return _compared(found, as_json=as_json)
+
+
+def _compared(found: "Reconciliation", *, as_json: bool) -> int:
+    """Show a comparison; return 1 where it found differences."""
     if as_json:
         typer.echo(json.dumps({**asdict(found), "agrees": found.agrees}, default=str))
         return 0 if found.agrees else DIFFERS
@@ -92,6 +157,23 @@ def reconcile(settings: "Settings", broker: BrokerName, live: Live = False, as_j
     return 0 if found.agrees else DIFFERS
 
 
+def _kept(settings: "Settings", broker: str, *, as_json: bool) -> int:
+    """Show the daily comparisons; return 1 where the newest found differences."""
+    from nt_ray.trader.connection import venue_of
+    from nt_ray.trader.daily_reconciliation import kept_reconciliations
+    from nt_ray.trader.live_plan import comparisons_of
+
+    venue_of(settings, broker)
+    kept = kept_reconciliations(comparisons_of(settings, broker))
+    if as_json:
+        typer.echo(json.dumps({"account": broker, "reconciliations": kept}))
+    for line in () if as_json else kept:
+        typer.echo(f"{line['day']}  {'agrees' if line['agrees'] else 'DIFFERS'}  {line['orders']} orders")
+        for d in line["differences"]:
+            typer.echo(f"  {d['kind']} {d['key']}: ours {d['ours']}, venue {d['venue']}. {d['remedy']}")
+    return 0 if not kept or kept[-1]["agrees"] else DIFFERS
+
+
 @account_app.command("halt", help=HALT_HELP)
 @by_file
 def halt(
@@ -101,11 +183,12 @@ def halt(
     who: Who,
     reason: Reason,
     live: Live = False,
+    take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop trading in scopes."""
-    with opened_account(settings, broker, live=live) as account:
-        reports = account.halt(scopes, who, reason)
+    with reached_account(settings, broker, live=live, take_over=take_over) as account:
+        reports = cancelled(account, account.halt(scopes, who, reason))
     told = {"halted": list(scopes), "canceled": {r.request.client_order_id: r.status for r in reports}}
     if as_json:
         typer.echo(json.dumps(told))
@@ -116,19 +199,32 @@ def halt(
 @account_app.command("resume", help=RESUME_HELP)
 @by_file
 def resume(
-    settings: "Settings", broker: BrokerName, scopes: Scopes, who: Who, reason: Reason, live: Live = False
+    settings: "Settings",
+    broker: BrokerName,
+    scopes: Scopes,
+    who: Who,
+    reason: Reason,
+    live: Live = False,
+    take_over: TakeOver = False,
 ) -> None:
     """Allow trading in scopes again."""
-    with opened_account(settings, broker, live=live) as account:
+    with reached_account(settings, broker, live=live, take_over=take_over, may_open=True) as account:
         account.resume(scopes, who, reason)
     typer.echo(f"Trading is allowed again for {', '.join(scopes)}.")
 
 
 @account_app.command("reset", help=RESET_HELP)
 @by_file
-def reset(settings: "Settings", broker: BrokerName, who: Who, reason: Reason, live: Live = False) -> None:
+def reset(
+    settings: "Settings",
+    broker: BrokerName,
+    who: Who,
+    reason: Reason,
+    live: Live = False,
+    take_over: TakeOver = False,
+) -> None:
     """Close the loss breaker."""
-    with opened_account(settings, broker, live=live) as account:
+    with reached_account(settings, broker, live=live, take_over=take_over, may_open=True) as account:
         account.reset(who, reason)
     typer.echo("The loss breaker is closed.")
 
@@ -146,16 +242,20 @@ def limits(
     who: Who = "",
     reason: Reason = "",
     live: Live = False,
+    take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
     """Show or change limits."""
+    from nt_ray.trader.journal_reading import limits_in_force
+
     changes = overrides_from({}, change)
-    with opened_account(settings, broker, live=live) as account:
-        if revert:
-            account.revert_limits([], who, reason)
-        if changes:
-            account.change_limits(changes, who, reason, _time(until))
-        found = asdict(account.limits)
+    if revert or changes:
+        with reached_account(settings, broker, live=live, take_over=take_over, may_open=True) as account:
+            if revert:
+                account.revert_limits([], who, reason)
+            if changes:
+                account.change_limits(changes, who, reason, _time(until))
+    found = asdict(limits_in_force(settings, broker, datetime.now(UTC)))
     if as_json:
         typer.echo(json.dumps({name: _plain(value) for name, value in found.items()}))
         return

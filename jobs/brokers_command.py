@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,7 +16,18 @@ if TYPE_CHECKING:
 
 DOWN = 1
 
-_COLUMNS = ("broker", "kind", "money", "up", "latency_ms", "equity", "buying_power", "open_orders", "capital_share")
+_COLUMNS = (
+    "broker",
+    "kind",
+    "money",
+    "up",
+    "latency_ms",
+    "equity",
+    "buying_power",
+    "open_orders",
+    "budget_left",
+    "capital_share",
+)
 _LIVE_COLUMNS = (
     "account",
     "up",
@@ -24,15 +36,20 @@ _LIVE_COLUMNS = (
     "circuit",
     "open_orders",
     "in_doubt",
+    "cancelling",
     "epoch",
     "pid",
     "node",
 )
 
+_POOL_COLUMNS = ("account", "reachable", "circuit", "failures", "trips", "share", "cost_bps", "latency_ms")
+
 STATUS_HELP = help_text(
-    "Ask every enabled broker whether it is there: what stands behind the name, how fast it answers, money and orders. "
+    "Ask every enabled broker whether it is there: what stands behind the name, how fast it answers, money and orders, "
+    "and how many questions its request budget leaves this minute. "
     "Where RAY_ADDRESS or ray.address names a cluster, show beside it what the live accounts there say of themselves: "
-    "health, circuit, orders in doubt, epoch, process and node. Exit code 1 where one cannot be reached.",
+    "health, circuit, orders in doubt, epoch, process and node, and the table by which the broker pool routes. "
+    "Exit code 1 where one cannot be reached.",
     "nt-ray brokers status",
     "nt-ray brokers status --config live.toml --json",
     "RAY_ADDRESS=10.0.0.1:6379 nt-ray brokers status --config live.toml",
@@ -69,20 +86,22 @@ def _cluster(settings: "Settings", address: str) -> dict[str, Any]:
 
     prepare(address)
     from actors.cluster import connected
-    from actors.live_status import live_statuses
+    from actors.live_status import live_statuses, pool_status
 
     try:
         with connected(address, num_cpus=None, object_store_mb=0):
-            found = live_statuses(settings.brokers.enabled)
+            found, pool = live_statuses(settings.brokers.enabled), pool_status()
     except ServiceError as error:
-        return {"address": address, "error": str(error), "accounts": []}
-    return {"address": address, "error": "", "accounts": [{"account": name, **row} for name, row in found.items()]}
+        return {"address": address, "error": str(error), "accounts": [], "pool": None}
+    accounts = [{"account": name, **row} for name, row in found.items()]
+    return {"address": address, "error": "", "accounts": accounts, "pool": pool}
 
 
 def _status(settings: "Settings", name: str) -> dict[str, Any]:
     venue = settings.brokers.table(name)
     row: dict[str, Any] = {"broker": name, "kind": venue.kind, "money": "simulated", "up": True}
     row |= {"latency_ms": None, "equity": None, "buying_power": None, "open_orders": None, "error": ""}
+    row |= {"blocked": False, "budget_left": None, "budget": None, "warnings": ()}
     return row if venue.kind == "simulated" else row | _ask(settings, name)
 
 
@@ -98,6 +117,7 @@ def _ask(settings: "Settings", name: str) -> dict[str, Any]:
             connection.broker.ping()
             took = (time.perf_counter() - started) * 1e3
             account, orders = connection.broker.account(), connection.broker.open_orders()
+            budget, warnings = connection.broker.budget, connection.broker.warnings()
     except NeuralTraderError as error:
         return {"money": money, "up": False, "error": str(error)}
     return {
@@ -106,6 +126,10 @@ def _ask(settings: "Settings", name: str) -> dict[str, Any]:
         "equity": str(account.equity),
         "buying_power": str(account.buying_power),
         "open_orders": len(orders),
+        "blocked": account.blocked,
+        "budget_left": budget.questions,
+        "budget": asdict(budget),
+        "warnings": warnings,
     }
 
 
@@ -116,6 +140,9 @@ def _show_cluster(cluster: dict[str, Any]) -> None:
         typer.echo(f"No live account runs at {cluster['address']}.")
     else:
         _show(cluster["accounts"], _LIVE_COLUMNS)
+        if cluster["pool"] is not None:
+            typer.echo(f"The broker pool routes by {cluster['pool']['routing']}.")
+            _show(cluster["pool"]["accounts"], _POOL_COLUMNS)
 
 
 def _show(rows: list[dict[str, Any]], titles: Sequence[str]) -> None:
@@ -129,8 +156,10 @@ def _show(rows: list[dict[str, Any]], titles: Sequence[str]) -> None:
         table.add_row(*(_text(row.get(title)) for title in titles))
     Console().print(table)
     for row in rows:
-        if row["error"]:
-            typer.echo(f"{row[titles[0]]}: {row['error']}")
+        blocked = ["The venue has blocked the account, so it takes no order."] if row.get("blocked") else []
+        for sentence in (row["error"], *blocked, *row.get("warnings", ())):
+            if sentence:
+                typer.echo(f"{row[titles[0]]}: {sentence}")
 
 
 def _text(value: Any) -> str:

@@ -49,6 +49,8 @@ from jobs.simulate_command import simulate_app
 from jobs.strategies_command import strategies_app
 from jobs.stress_command import STRESS_HELP, stress
 from jobs.sweep_command import SWEEP_HELP, sweep
+from jobs.synthesize_command import SYNTHESIZE_HELP, synthesize
+from jobs.trade_command import trade_app
 from jobs.train_command import TRAIN_HELP, train
 from jobs.tune_command import SEARCH_HELP, search
 from jobs.tune_model_command import TUNE_HELP, tune
@@ -96,6 +98,7 @@ app.add_typer(risk_app, name="risk")
 app.add_typer(serve_app, name="serve")
 app.add_typer(simulate_app, name="simulate")
 app.add_typer(strategies_app, name="strategies")
+app.add_typer(trade_app, name="trade")
 app.command("backtest", help=BACKTEST_HELP)(backtest)
 app.command("chaos", help=CHAOS_HELP)(chaos)
 app.command("check", help=CHECK_HELP)(check)
@@ -111,6 +114,7 @@ app.command("search", help=SEARCH_HELP)(search)
 app.command("stress", help=STRESS_HELP)(stress)
 app.command("sweep", help=SWEEP_HELP)(sweep)
 app.command("train", help=TRAIN_HELP)(train)
+app.command("synthesize", help=SYNTHESIZE_HELP)(synthesize)
 app.command("tune", help=TUNE_HELP)(tune)
 app.command("walk-forward", help=WALK_FORWARD_HELP)(walk_forward)
 

@@ -1,6 +1,7 @@
 """`nt-ray order`: orders at a real venue, through gate and journal.
 
-Real money needs `live = true` in the settings and `--live`; without both the order is validated, shown and not sent.
+Real money needs `live = true` in the settings and `--live`; without both the order is shown with what each rule of the
+gate says of it, and not sent.
 """
 
 import json
@@ -11,21 +12,27 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from jobs.options import AsJson, BrokerName, Live, amount, by_file, command_group, help_text
-from jobs.venue_account import opened_account
+from jobs.venue_account import TakeOver, cancelled, cluster_address, joined, reached_account
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
     from nt_ray.trader.account import OrderReport
+    from nt_ray.trader.verdicts import Verdict
     from nt_ray.trading.orders import OrderRequest
 
 REFUSED = 1
 
 SUBMIT_HELP = help_text(
     "Submit an order. It passes the risk gate and the journal, and its client order id makes a repetition harmless. "
-    "Exit code 1 where the gate or the venue refuses it.",
+    "Without a broker it is routed over the live accounts of the cluster of RAY_ADDRESS or ray.address, by "
+    "brokers.routing; what certainly was not sent goes to the next account. Exit code 1 where the gate or the venue "
+    "refuses it.",
     "nt-ray order submit paper KO --side buy --quantity 10",
+    "RAY_ADDRESS=10.0.0.1:6379 nt-ray order submit KO --side buy --quantity 10 --id first",
     "nt-ray order submit paper KO --side sell --quantity 10 --type limit --limit 62.5 --tif gtc",
     "nt-ray order submit paper KO --side buy --notional 500 --json",
+    "nt-ray order submit paper KO --side sell --quantity 5 --lot 20260105-1",
+    "nt-ray order submit paper KO --side buy --quantity 10 --dry-run",
     "nt-ray order submit real KO --side buy --quantity 1 --live",
 )
 CANCEL_HELP = help_text("Ask the venue to cancel an order.", "nt-ray order cancel paper manual-20260105-1")
@@ -44,8 +51,9 @@ order_app = command_group("Orders at real venues.", "nt-ray order list paper --o
 @by_file
 def submit(
     settings: "Settings",
-    broker: BrokerName,
-    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="What to trade.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="[BROKER] SYMBOL", help="A broker of the settings, and what to trade.")
+    ],
     side: Annotated[str, typer.Option(metavar="SIDE", help="buy or sell.")],
     quantity: Annotated[str | None, typer.Option(metavar="N", help="Units to trade.")] = None,
     notional: Annotated[str | None, typer.Option(metavar="MONEY", help="Money to trade instead of a quantity.")] = None,
@@ -62,21 +70,38 @@ def submit(
     order_id: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="Client order id; without it, a new one.")
     ] = None,
+    lot: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="A tax lot to close, where account.lots is specific; may be repeated."),
+    ] = None,
     live: Live = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what each rule says of the order; send none.")
+    ] = False,
+    take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> int:
     """Submit one order; return 1 where it is refused."""
-    from nt_ray.trader.connection import is_real_money
+    from nt_ray.trader.consent import missing_consents
 
+    broker, symbol = _place(names)
     request = _request(
         client_order_id=order_id, symbol=symbol, side=side, quantity=quantity, notional=notional, type=kind,
         limit_price=limit, stop_price=stop, trail_percent=trail, time_in_force=tif, extended_hours=extended,
     )  # fmt: skip
-    if is_real_money(settings, broker) and not (settings.live and live):
-        return _dry_run(request, settings, as_json=as_json)
-    with opened_account(settings, broker, live=live, symbols=[symbol]) as account:
+    accounts = _candidates(settings, broker)
+    missing = missing_consents(settings, *accounts, live=live)
+    if missing or dry_run:
+        return _dry_run(settings, accounts, request, missing, as_json=as_json)
+    if broker is None:
+        _check_no_lots(lot)
+        return _answer(*_routed(settings, request), as_json=as_json)
+    reached = reached_account(settings, broker, live=live, take_over=take_over, symbols=[symbol], may_open=True)
+    with reached as account:
+        if lot:
+            account.name_lots(request.client_order_id, symbol, lot)
         told = account.submit([request])[0]
-    return _answer(told, as_json=as_json)
+    return _answer(broker, told, as_json=as_json)
 
 
 @order_app.command("cancel", help=CANCEL_HELP)
@@ -86,12 +111,13 @@ def cancel(
     broker: BrokerName,
     order_id: OrderId,
     live: Live = False,
+    take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> int:
     """Cancel one order."""
-    with opened_account(settings, broker, live=live) as account:
-        told = account.cancel(order_id)
-    return _answer(told, as_json=as_json)
+    with reached_account(settings, broker, live=live, take_over=take_over) as account:
+        (told,) = cancelled(account, [account.cancel(order_id)])
+    return _answer(broker, told, as_json=as_json)
 
 
 @order_app.command("list", help=LIST_HELP)
@@ -137,22 +163,87 @@ def _request(**fields: Any) -> "OrderRequest":
     return OrderRequest(strategy="manual", **fields)
 
 
-def _dry_run(request: "OrderRequest", settings: "Settings", *, as_json: bool) -> int:
-    """Show an order that is not sent because real money was not consented to twice."""
+def _dry_run(
+    settings: "Settings", accounts: list[str], request: "OrderRequest", missing: list[str], *, as_json: bool
+) -> int:
+    """Show an order that is not sent, and what capabilities and rules of each account would make of it."""
     shown = {key: str(value) for key, value in asdict(request).items() if value not in (None, "", False)}
-    missing = [w for w, given in (("live = true in the settings", settings.live),) if not given] or ["--live"]
+    told = _previews(settings, accounts, request)
     if as_json:
-        typer.echo(json.dumps({"sent": False, "dry_run": True, "missing": missing, "order": shown}))
+        rules = {name: [asdict(verdict) for verdict in said] for name, said in told.items()}
+        typer.echo(json.dumps({"sent": False, "dry_run": True, "missing": missing, "order": shown, "rules": rules}))
         return 0
-    typer.echo("DRY RUN: this order is valid and was not sent.")
+    typer.echo("DRY RUN: this order was not sent.")
     for key, value in shown.items():
         typer.echo(f"  {key:18s} {value}")
-    typer.echo(f"Real money needs live = true in the settings and --live. Missing: {', '.join(missing)}.")
+    for name, said in told.items():
+        typer.echo(f"{name} would {'refuse' if any(verdict.reason for verdict in said) else 'take'} it:")
+        for verdict in said:
+            typer.echo(f"  {verdict.rule:18s} {verdict.reason or 'passes'}")
+    if missing:
+        typer.echo(f"Real money needs live = true in the settings and --live. Missing: {', '.join(missing)}.")
     return 0
 
 
-def _answer(told: "OrderReport", *, as_json: bool) -> int:
-    typer.echo(json.dumps(_record(told)) if as_json else _line(told))
+def _previews(settings: "Settings", accounts: list[str], request: "OrderRequest") -> "dict[str, list[Verdict]]":
+    """Ask each account: its actor where a cluster has one, else its journal, which fences nobody."""
+    from datetime import UTC, datetime
+
+    from nt_ray.trader.preview import from_journal
+
+    told: dict[str, list[Verdict]] = {}
+    address = cluster_address(settings)
+    if address is not None:
+        with joined(address):
+            from actors.remote_account import CommandedAccount
+
+            actors = [actor for actor in map(CommandedAccount, accounts) if actor.is_there()]
+            told = {actor.name: actor.preview(request) for actor in actors}
+    now = datetime.now(UTC)
+    return {name: told.get(name) or from_journal(settings, name, request, now) for name in accounts}
+
+
+def _place(names: list[str]) -> tuple[str | None, str]:
+    """Read `[BROKER] SYMBOL`."""
+    from nt_ray.errors import BadInputError
+
+    if len(names) > 2:
+        raise BadInputError(f"{' '.join(names)} are too many names. Give a symbol, or a broker and a symbol.")
+    return (None if len(names) == 1 else names[0]), names[-1]
+
+
+def _check_no_lots(lots: list[str] | None) -> None:
+    from nt_ray.errors import BadInputError
+
+    if lots:
+        raise BadInputError(f"Lots {', '.join(lots)} are one account's. Name the broker that holds them.")
+
+
+def _candidates(settings: "Settings", broker: str | None) -> list[str]:
+    """Name the accounts to which an order may go."""
+    if broker is not None:
+        return [broker]
+    return [name for name in settings.brokers.enabled if settings.brokers.table(name).kind != "simulated"]
+
+
+def _routed(settings: "Settings", request: "OrderRequest") -> "tuple[str, OrderReport]":
+    """Send an order to the best of the accounts that run on the cluster."""
+    from nt_ray.errors import ConfigError
+
+    address = cluster_address(settings)
+    if address is None:
+        raise ConfigError(
+            "No cluster is named whose accounts could take the order. Set RAY_ADDRESS or ray.address, or name a "
+            "broker: nt-ray order submit BROKER SYMBOL."
+        )
+    with joined(address):
+        from actors.live_pool import dispatcher
+
+        return dispatcher(settings).submit(request)
+
+
+def _answer(account: str, told: "OrderReport", *, as_json: bool) -> int:
+    typer.echo(json.dumps({"account": account} | _record(told)) if as_json else f"{account}  {_line(told)}")
     return REFUSED if told.status in ("denied", "rejected") else 0
 
 

@@ -11,6 +11,7 @@ from jobs.options import amount, overrides_from
 from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
+    from nt_ray.config import Settings
     from nt_ray.market.bars import BarPanel
     from nt_ray.risk.report.holdings import Holdings
     from nt_ray.trader.holdings import Listing
@@ -34,11 +35,12 @@ Equity: TypeAlias = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """A portfolio, the bars of its symbols, and the run's folder where it is that of a run."""
+    """A portfolio, the bars of its symbols, the run's folder where it is that of a run, and the settings."""
 
     holdings: "Holdings"
     panel: "BarPanel"
     folder: Path | None
+    settings: "Settings"
 
 
 def portfolio_of(
@@ -82,7 +84,7 @@ def portfolio_of(
     if not listing.symbols:
         raise BadInputError(f"{listing.source} holds no position, so nothing is at risk. Give one that does.")
     panel = load_bars(bars)
-    return Sourced(priced(listing, panel), panel, folder)
+    return Sourced(priced(listing, panel), panel, folder, settings)
 
 
 def _positive(equity: str) -> Decimal:

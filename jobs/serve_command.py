@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from jobs.options import AsJson, by_file_and, command_group, help_text
+from jobs.access_opening import first_key
+from jobs.options import AsJson, Live, by_file_and, command_group, help_text
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -20,6 +21,7 @@ INFERENCE_HELP = help_text(
     "nt-ray serve inference",
     "nt-ray serve inference --port 9000 --set neural.inference.precision=bf16",
     "nt-ray serve inference --set 'neural.inference.preload=[\"lstm\"]' --json",
+    "nt-ray serve inference --set neural.inference.throughput=true",
     'curl 127.0.0.1:8000/forecast -d \'{"model": "lstm", "target": [[1.0, 2.0, ...]], "levels": [0.1, 0.9]}\'',
 )
 
@@ -29,6 +31,7 @@ GATEWAY_HELP = help_text(
     "Ends at an interrupt; accounts that it has started go on.",
     "nt-ray serve gateway",
     "nt-ray serve gateway --port 9000 --set gateway.accounts=paper --set gateway.symbols=AAPL,MSFT",
+    "nt-ray serve gateway --live --set gateway.accounts=real",
     "nt-ray serve gateway --set gateway.throughput=true --json",
 )
 
@@ -43,9 +46,13 @@ serve_app = command_group("Doors of the platform over HTTP.", "nt-ray serve gate
 def inference(settings: "Settings", host: Host = None, port: Port = None, as_json: AsJson = False) -> None:
     """Serve forecasts until interrupted."""
     del host, port
-    from actors.environment import prepare
+    from actors.environment import check_guarded, prepare, prepare_throughput
 
     prepare(settings.ray.address)
+    if settings.neural.inference.throughput:
+        # Replicas are then asked over ports of their own.
+        check_guarded()
+        prepare_throughput(settings.ray.address, "neural.inference.throughput")
     from actors.cluster import connected
     from deployments.inference.application import check_free, start, stop
 
@@ -65,26 +72,32 @@ def inference(settings: "Settings", host: Host = None, port: Port = None, as_jso
 
 @serve_app.command("gateway", help=GATEWAY_HELP)
 @by_file_and(host="gateway.host", port="gateway.port")
-def gateway(settings: "Settings", host: Host = None, port: Port = None, as_json: AsJson = False) -> None:
+def gateway(
+    settings: "Settings", host: Host = None, port: Port = None, live: Live = False, as_json: AsJson = False
+) -> None:
     """Serve the gateway until interrupted."""
     del host, port
-    from actors.environment import prepare, prepare_throughput
+    from actors.environment import check_guarded, prepare, prepare_throughput
+    from nt_ray.trader.consent import check_consent
 
+    for name in settings.gateway.accounts:
+        check_consent(settings, name, live=live)
     prepare(settings.ray.address)
+    check_guarded()
     if settings.gateway.throughput:
-        prepare_throughput()
+        prepare_throughput(settings.ray.address)
     from actors.cluster import connected
     from deployments.gateway.serving import everywhere, start, stop
     from deployments.inference.application import check_free
-    from nt_ray.access.gatekeeper import open_gatekeeper
 
     check_free(settings.gateway.host, settings.gateway.port)
     settings = everywhere(settings)
-    key = open_gatekeeper(settings.access).first_start()
     ended = threading.Event()
     ray = settings.ray
     with connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb):
-        address = start(settings)
+        address = start(settings, live=live)
+        # After all that may fail, since it is told once.
+        key = first_key(settings)
         _on_signals(ended)
         if as_json:
             typer.echo(json.dumps({"url": address} | ({} if key is None else {"admin_key": key})))

@@ -1,5 +1,9 @@
+import ipaddress
+import os
 from typing import Any
 
+import grpc
+import psutil
 import pytest
 
 from actors import cluster
@@ -79,3 +83,58 @@ def test_an_address_of_the_environment_is_joined(one_ray: OneRay, monkeypatch: p
     with connected("ray://head", **LOCAL):
         pass
     assert one_ray.addresses == ["auto", "ray://head"]
+
+
+SERVES = ("ray::Serve", "ray::Proxy")
+"""Processes of Ray Serve, whose replicas listen for each other on every interface."""
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_local_ray_listens_on_this_machine_alone() -> None:
+    found = {at for process in psutil.Process().children(recursive=True) for at in listening(process)}
+    assert {"gcs_server", "raylet"} <= {name for name, _ in found}
+    assert [(name, ip) for name, ip in found if not is_loopback(ip)] == []
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("token", [None, "", "wrong", "own"])
+def test_a_local_ray_answers_to_nobody_without_its_token(token: str | None) -> None:
+    import ray
+
+    said = os.environ["RAY_AUTH_TOKEN"] if token == "own" else token
+    shown = () if said is None else (("authorization", f"Bearer {said}"),)
+    with grpc.insecure_channel(ray.get_runtime_context().gcs_address) as channel:
+        ask = channel.unary_unary("/ray.rpc.NodeInfoGcsService/GetAllNodeInfo")
+        if token == "own":
+            assert ask(b"", metadata=shown, timeout=10)
+            return
+        with pytest.raises(grpc.RpcError) as caught:
+            ask(b"", metadata=shown, timeout=10)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_of_a_local_ray_need_no_environment_of_their_own_and_take_one_thread() -> None:
+    import ray
+
+    @ray.remote(num_cpus=0)
+    def told() -> tuple[str, str]:
+        return ray.get_runtime_context().get_runtime_env_string(), os.environ["OMP_NUM_THREADS"]
+
+    # Else the processes that Ray has ready are of no use.
+    assert ray.get(told.remote()) == ("{}", "1")
+
+
+def listening(process: psutil.Process) -> set[tuple[str, str]]:
+    """Name of a process and addresses at which it listens; none of one that has just ended."""
+    try:
+        found = {c.laddr.ip for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+        return {(process.name(), ip) for ip in found if not process.name().startswith(SERVES)}
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def is_loopback(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    mapped = getattr(found, "ipv4_mapped", None)
+    return bool((mapped or found).is_loopback)

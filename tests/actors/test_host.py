@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import ray
 
+from actors.host import AgentHost
 from actors.swarm_transport import RayTransport
 from nt_ray.errors import ServiceError
 from nt_ray.market.bars import BarPanel, Instrument
@@ -176,3 +177,23 @@ def test_an_error_in_the_platforms_own_code_is_raised_and_not_repaired(shared):
     [ref] = shared.send(0, "merge", 7)
     with pytest.raises(AttributeError):
         shared.collect({"x": (0, ref)}, 30.0)
+
+
+class MisplacedTransport(RayTransport):
+    """Its second host begins on a node that does not find the job's files."""
+
+    def _start(self, number, specs):
+        if number == 1 and number not in self._generations:
+            self._generations[number] = 0
+            misplaced = AgentHost.options(runtime_env={"working_dir": "gcs://_ray_pkg_0123456789abcdef.zip"})
+            return misplaced.remote(number, specs, self._panel_ref, self._find, self._added)
+        return super()._start(number, specs)
+
+
+def test_a_host_whose_node_does_not_find_the_files_of_the_job_is_started_again(ray_cluster, specs, panel):
+    transport = MisplacedTransport(specs, panel, registry.find, 2)
+    try:
+        assert len(ray.get([actor.ping.remote() for actor in transport.actors.values()])) == 2
+        assert transport._generations == {0: 0, 1: 1}
+    finally:
+        transport.close()

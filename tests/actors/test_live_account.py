@@ -1,5 +1,7 @@
 """Live accounts as actors: four agents, deaths in the middle, two copies, at the simulator of Alpaca."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -13,17 +15,17 @@ import pytest
 import ray
 from typer.testing import CliRunner
 
+from actors import live_pool
 from actors.broker_pool import RayRouter
-from actors.live_account import LiveAccountActor, actor_name, find, start, stop
-from actors.live_desk import RayLiveAccounts
+from actors.live_account import actor_class, actor_name, find, start, stop
 from actors.live_handle import AccountGoneError, LiveHandle
+from jobs import cli
 from jobs.brokers_command import brokers_app
 from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
-from nt_ray.config import load_settings
+from nt_ray.config import Settings, load_settings
 from nt_ray.errors import FencedError
 from nt_ray.storage.opening import opened
 from nt_ray.trader.connection import journal_of
-from nt_ray.trader.dispatch import Dispatcher
 from nt_ray.trader.live_plan import SettingsPlan
 from nt_ray.trader.routing import RoutingPolicy, RoutingTable, VenueFacts
 from nt_ray.trader.watcher import Pace
@@ -52,6 +54,8 @@ def plan(simulator: AlpacaSimulator, tmp_path: Path) -> SettingsPlan:
 def plan_of(simulator: AlpacaSimulator, folder: Path, name: str) -> SettingsPlan:
     table = {"kind": "alpaca", "url": simulator.url, "key": "PKSIMULATED", "secret": "simulated-secret"}
     values = {f"brokers.{name}.{field}": value for field, value in table.items()}
+    # Agents send one equal order after the other.
+    values["risk.duplicate_window_s"] = "0"
     settings = load_settings(None, {"brokers.enabled": name, "state": str(folder), **values})
     return SettingsPlan(settings, name, ("AAPL",))
 
@@ -117,9 +121,9 @@ def test_nothing_is_lost_or_doubled_when_the_actor_dies_under_four_agents(
 
 
 def test_of_two_copies_on_one_journal_exactly_one_writes(simulator: AlpacaSimulator, plan: SettingsPlan) -> None:
-    older = LiveAccountActor.remote(plan, PACE)
+    older = actor_class(plan.concurrency).remote(plan, PACE)
     ray.get(older.ping.remote())
-    newer = LiveAccountActor.remote(plan, PACE)
+    newer = actor_class(plan.concurrency).remote(plan, PACE)
     ray.get(newer.ping.remote())
     try:
         refs = [(name, account.submit.remote([buy(name)])) for name, account in (("old", older), ("new", newer))]
@@ -140,7 +144,7 @@ def test_a_cancel_passes_while_all_order_threads_wait_for_the_venue(
 ) -> None:
     account = start(plan, PACE)
     try:
-        far = {"type": OrderType.LIMIT, "limit_price": Decimal(60)}
+        far = {"type": OrderType.LIMIT, "limit_price": Decimal(90)}
         ray.get(account.submit.remote([buy("rests", **far)]))
         simulator.fault("delay", method="POST", path="/v2/orders", seconds=3, count=16)
         slow = [account.submit.remote([buy(f"slow-{number}", **far)]) for number in range(16)]
@@ -154,31 +158,60 @@ def test_a_cancel_passes_while_all_order_threads_wait_for_the_venue(
         stop(plan.name)
 
 
-def test_an_order_that_was_certainly_not_sent_goes_to_another_account_and_the_pool_says_why(
-    simulator: AlpacaSimulator, tmp_path: Path
+def over_two(monkeypatch: pytest.MonkeyPatch, folder: Path, gone: AlpacaSimulator, here: AlpacaSimulator) -> Settings:
+    """Settings of two brokers, of which `gone` is cheaper; in the environment of commands, too."""
+    values = {"NT_STATE": str(folder), "NT_BROKERS__ENABLED": '["gone", "here"]', "NT_BROKERS__ROUTING": "cheapest"}
+    values |= {
+        "NT_RISK__DUPLICATE_WINDOW_S": "0",
+        "NT_BROKERS__CIRCUIT_FAILURES": "1",
+        "NT_BROKERS__CIRCUIT_PROBE_S": "3600",
+    }
+    values |= {"NT_BROKERS__CIRCUIT_LONGEST_S": "3600", "NT_BROKERS__HERE__COMMISSION_BPS": "5"}
+    for name, venue in (("GONE", gone), ("HERE", here)):
+        table = {"KIND": "alpaca", "URL": venue.url, "KEY": "PKSIMULATED", "SECRET": "simulated-secret"}
+        values |= {f"NT_BROKERS__{name}__{field}": value for field, value in table.items()}
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+    return load_settings(None, {})
+
+
+def test_orders_are_routed_over_live_accounts_and_what_was_not_sent_goes_to_the_next_whatever_dies(
+    simulator: AlpacaSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = AlpacaSimulator().start()
-    names = ("gone", "here")
-    for name, venue in zip(names, (gone, simulator), strict=True):
-        start(plan_of(venue, tmp_path, name), PACE)
-    facts = {name: VenueFacts(Decimal(cost)) for cost, name in enumerate(names)}
-    table = RoutingTable(dict.fromkeys(names, Decimal("0.5")), frozenset(names), 0, RoutingPolicy.CHEAPEST, facts)
-    router = RayRouter("live-test", {name: actor_name(name) for name in names}, table)
+    gone = AlpacaSimulator(requests_per_minute=100_000).start()
+    settings = over_two(monkeypatch, tmp_path, gone, simulator)
+    order = ("order", "submit", "AAPL", "--side", "buy", "--quantity", "1", "--tif", "gtc", "--id")
+    assert command(*order, "nobody")[1]["error"]["code"] == "no_live_accounts"
+    for name in ("gone", "here"):
+        start(SettingsPlan(settings, name, ("AAPL",)), PACE)
+    live_pool.start_over_several(settings)
     try:
-        dispatcher = Dispatcher(RayLiveAccounts(names), router, lambda: 0.0)
-        assert dispatcher.submit(buy("first"))[0] == "gone"
+        code, first = command(*order, "first")
+        assert (code, first["account"]) == (0, "gone")
         gone.stop()
-        account, report = dispatcher.submit(buy("second"))
-        assert (account, report.status) in [("here", OrderStatus.ACCEPTED), ("here", OrderStatus.FILLED)]
-        assert dispatcher.submit(buy("second"))[0] == "here"
-        assert router.table.reachable == {"here"}
-        health = router.health()
+        code, second = command(*order, "second")
+        assert (code, second["account"], second["status"] in ("accepted", "filled")) == (0, "here", True)
+        assert command(*order, "second")[1]["account"] == "here"
+        pool = live_pool.find_pool()
+        ray.kill(pool, no_restart=False)
+        code, told = command("brokers", "status")
+        while told["cluster"]["pool"] is None or None in [row["circuit"] for row in told["cluster"]["accounts"]]:
+            # The pool is away for a moment.
+            code, told = command("brokers", "status")
+        assert command(*order, "third")[1]["account"] == "here"
+        shown = status_of_brokers()[0]
     finally:
-        router.close()
-        for name in names:
+        live_pool.stop()
+        for name in ("gone", "here"):
             stop(name)
-    assert (health["gone"]["circuit"], health["here"]["circuit"]) == ("open", "closed")
-    assert [order["client_order_id"] for order in simulator.orders()] == ["second"]
+    rows = {row["account"]: row for row in told["cluster"]["pool"]["accounts"]}
+    assert (rows["gone"]["circuit"], rows["gone"]["trips"], rows["gone"]["reachable"]) == ("open", 1, False)
+    assert (rows["here"]["circuit"], rows["here"]["reachable"], code) == ("closed", True, 1)
+    assert told["cluster"]["pool"]["routing"] == "cheapest"
+    assert {row["account"]: row["circuit"] for row in told["cluster"]["accounts"]} == {"gone": "open", "here": "closed"}
+    assert "The broker pool routes by cheapest." in shown
+    assert [order["client_order_id"] for order in simulator.orders()] == ["second", "third"]
 
 
 def status_of_brokers(*options: str) -> Any:
@@ -208,7 +241,7 @@ def test_the_status_of_brokers_shows_what_the_live_accounts_of_the_cluster_say_o
     table = RoutingTable({"paper": Decimal(1)}, frozenset({"paper"}), 0, RoutingPolicy.CHEAPEST, facts)
     router = RayRouter("status-test", {"paper": actor_name("paper")}, table)
     try:
-        ray.get(account.submit.remote([buy("rests", type=OrderType.LIMIT, limit_price=Decimal(60))]))
+        ray.get(account.submit.remote([buy("rests", type=OrderType.LIMIT, limit_price=Decimal(90))]))
         text, code = status_of_brokers("--json")
         (live,) = json.loads(text)["cluster"]["accounts"]
         shown, _ = status_of_brokers()
@@ -243,6 +276,47 @@ def test_the_status_of_brokers_stands_without_a_cluster_and_names_one_that_is_go
     told = json.loads(status_of_brokers("--json")[0])
     assert told["brokers"][0]["up"]
     assert "not reachable at '127.0.0.1:1'" in told["cluster"]["error"]
+
+
+def command(*arguments: str) -> tuple[int, Any]:
+    """Run a command of `nt-ray` in this process; its exit code and JSON."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        code = cli.main([*arguments, "--json"])
+    return code, json.loads(output.getvalue() or "null")
+
+
+def test_commands_go_to_the_actor_which_trades_on_until_one_takes_over(
+    simulator: AlpacaSimulator, plan: SettingsPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_broker(monkeypatch, simulator)
+    monkeypatch.setenv("NT_STATE", str(tmp_path))
+    monkeypatch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+    me = ("--who", "Ann", "--reason", "drill")
+    order = ("order", "submit", "paper", "AAPL", "--side", "buy", "--quantity", "1", "--type", "limit")
+    account = start(plan, PACE)
+    try:
+        code, told = command(*order, "--limit", "90", "--tif", "gtc", "--id", "rests")
+        assert (code, told["status"]) == (0, "accepted")
+        assert command("account", "limits", "paper", "--change", "max_order_quantity=5", *me)[0] == 0
+        assert command("account", "limits", "paper")[1]["max_order_quantity"] == "5"
+        code, told = command("account", "halt", "paper", "symbol:AAPL", *me)
+        assert (code, set(told["canceled"])) == (0, {"rests"})
+        assert command("account", "resume", "paper", "nonsense", *me)[0] == 2
+        code, told = command("account", "reconcile", "paper")
+        assert (code, told["agrees"], told["orders"]) == (0, True, 1)
+        epoch = ray.get(account.status.remote()).epoch
+        # Without the cluster's name nobody but the journal's lock tells that it is traded.
+        monkeypatch.delenv("RAY_ADDRESS")
+        code, told = command("account", "halt", "paper", "account", *me)
+        assert (code, told["error"]["code"]) == (2, "held")
+        assert command("account", "halt", "paper", "account", *me, "--take-over")[0] == 0
+        while not ray.get(account.status.remote()).is_fenced:
+            time.sleep(0.05)
+        fresh = ray.get(start(plan, PACE).status.remote())
+    finally:
+        stop(plan.name)
+    assert (epoch, fresh.epoch, fresh.is_fenced) == (1, 3, False)
 
 
 def test_nothing_is_lost_or_doubled_when_ray_kills_the_actor_once_and_for_good(

@@ -83,7 +83,7 @@ def test_a_folder_without_one_kind_of_file_is_refused(tmp_path: Path) -> None:
 def test_bars_become_shards_by_the_rules_of_the_settings(tmp_path: Path) -> None:
     from datetime import date
 
-    from actors.panel_data import lay_out_bars
+    from actors.panel_data import Chosen, lay_out_bars
     from nt_ray.config.sections import Data
     from nt_ray.market.embedded import load_embedded
     from nt_ray.neural.series.sources import from_bars
@@ -93,26 +93,34 @@ def test_bars_become_shards_by_the_rules_of_the_settings(tmp_path: Path) -> None
     source.mkdir()
     for column, symbol in enumerate(bars.symbols):
         close = bars.closes[:, column]
-        frame = pl.DataFrame({"time": pl.Series(bars.timestamps).cast(pl.Datetime("ns")).cast(pl.Date), "close": close})
+        times = pl.Series(bars.timestamps).cast(pl.Datetime("ns")).cast(pl.Date)
+        prices = dict.fromkeys(("open", "high", "low", "close"), close)
+        frame = pl.DataFrame({"time": times, **prices, "volume": bars.field("volume")[:, column]})
         frame.filter(pl.col("close").is_not_nan()).write_csv(source / f"{symbol}.csv")
     first, last = date(2007, 1, 3), date(2008, 6, 30)
     data = Data(source=str(source), symbols=("AAPL", "GOOG", "IBM"), start=first, end=last)
-    shards = lay_out_bars(data, "return", tmp_path / "shards", 2)
-    wanted = from_bars(load_bars(data), "return")
+    shards = lay_out_bars(data, Chosen("return", ("volume",), ("weekday",)), tmp_path / "shards", 2)
+    wanted = from_bars(load_bars(data), "return", past=("volume",), future=("weekday",))
     seen = {}
     for number in shards.filled():
         panel = shards.panel(number)
         np.testing.assert_array_equal(panel.times, wanted.times)
         seen |= dict(zip(panel.names, panel.target, strict=True))
+        places = [wanted.names.index(name) for name in panel.names]
+        np.testing.assert_array_equal(panel.past, wanted.past[places])
+        np.testing.assert_array_equal(panel.future, wanted.future[places])
+        assert (panel.past_names, panel.future_names) == (("volume",), ("weekday",))
     assert sorted(seen) == sorted(wanted.names)
     for name, values in zip(wanted.names, wanted.target, strict=True):
         np.testing.assert_array_equal(seen[name], values)
+    with pytest.raises(NeuralError, match="Unknown past input 'volumes'; did you mean 'volume'"):
+        lay_out_bars(data, Chosen("close", ("volumes",)), tmp_path / "wrong", 2)
     (source / "BAD.csv").write_text("time,close\n2020-01-02,1\n2020-01-03,x\n")
     with pytest.raises(MarketDataError, match=r"BAD\.csv"):
-        lay_out_bars(data, "close", tmp_path / "other", 2)
+        lay_out_bars(data, Chosen("close"), tmp_path / "other", 2)
     nobody = data.model_copy(update={"source": str(source / f"{bars.symbols[0]}.csv"), "symbols": ("NONE",)})
     with pytest.raises(NeuralError, match="No row came"):
-        lay_out_bars(nobody, "close", tmp_path / "none", 2)
+        lay_out_bars(nobody, Chosen("close"), tmp_path / "none", 2)
     some = nobody.model_copy(update={"symbols": (bars.symbols[0], "NONE")})
     with pytest.raises(MarketDataError, match="no bar of NONE"):
-        lay_out_bars(some, "close", tmp_path / "some", 2)
+        lay_out_bars(some, Chosen("close"), tmp_path / "some", 2)

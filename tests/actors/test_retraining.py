@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from nt_ray.config import Settings, load_settings
-from nt_ray.neural.drift.retraining import Recent, drift_of, plan_retraining
+from nt_ray.errors import ServiceError
+from nt_ray.neural.drift.retraining import Recent, RetrainPlan, drift_of, plan_retraining
 from nt_ray.neural.registry.registry import open_registry
 from nt_ray.neural.serving.keeping import keep
 from nt_ray.neural.training.choice import panel_of
@@ -41,7 +42,8 @@ def test_a_plan_becomes_a_challenger_in_a_task(tmp_path: Path) -> None:
     }
     days = pl.date_range(pl.date(2020, 1, 1), pl.date(2022, 1, 1), eager=True)[:ROWS]
     pl.DataFrame({"date": days, **closes}).write_csv(tmp_path / "bars.csv")
-    chosen = settings(tmp_path)
+    # Workers are those of Ray here: the task starts them.
+    chosen = settings(tmp_path, neural__training__workers="1")
     before = panel_of(load_bars(settings(tmp_path, data__end=str(days[OLD - 1])).data), chosen.neural.training)
     keep(train(before, RECIPE), before, tmp_path / "bundle", {"target": "close", "series": ["A", "B"]})
     registry = open_registry(chosen.neural)
@@ -53,3 +55,14 @@ def test_a_plan_becomes_a_challenger_in_a_task(tmp_path: Path) -> None:
     assert (made.version, made.warm_start, made.trained) == (2, "m/1", True)
     assert registry.model("m").aliases == {"challenger": 2, "trial": 1}
     assert not ray.get(RetrainOnRay(chosen)(plan)).trained
+
+
+def test_a_gpu_that_the_cluster_lacks_is_an_error_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from actors.retraining import RetrainOnRay
+
+    plan = RetrainPlan("m", "champion", "m/1", tmp_path, ("drift",), 3)
+    monkeypatch.setattr("actors.cluster.ray.cluster_resources", lambda: {"CPU": 2.0})
+    with pytest.raises(ServiceError, match=r"1 GPUs are asked for, and the cluster has 0\. Set neural\.training\.gpu"):
+        RetrainOnRay(settings(tmp_path, neural__training__gpu="true"))(plan)

@@ -20,7 +20,7 @@ OUTAGES = {"brokers.sim-east.outage": [[60, 90]], "brokers.sim-west.outage": [[1
 
 
 def settings(folder: Path, values: Mapping[str, object] | None = None) -> Settings:
-    fixed = {"runs": str(folder), "data.start": "2009-12-01", "data.end": "2010-06-30"}
+    fixed = {"runs": str(folder), "data.start": "2009-12-01", "data.end": "2010-06-30", "swarm.hosts": "2"}
     return load_settings(None, {**fixed, **(values or {})}, environ={})
 
 
@@ -73,8 +73,8 @@ def test_killed_accounts_and_a_killed_pool_change_no_trade(tmp_path: Path, with_
 
 
 def killer(runs: Path) -> Callable[[int, int, Decimal], None]:
-    """Kill an account before the outages, the pool between them, the other account while its venue is down."""
-    victims = {40: "account/{run}/sim-east", 100: "broker-pool/{run}", 123: "account/{run}/sim-west"}
+    """Kill an account before the outages, the pool while one venue is down, the other account while its own is."""
+    victims = {40: "account/{run}/sim-east", 75: "broker-pool/{run}", 123: "account/{run}/sim-west"}
 
     def on_bar(row: int, rows: int, equity: Decimal) -> None:
         if row in victims:

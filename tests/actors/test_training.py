@@ -83,6 +83,14 @@ train_on_ray(panel, recipe, folder, Scaling(workers=(2, 2), pace=Pace(100, 0.0))
 """
 
 
+@pytest.fixture(autouse=True)
+def quick_eyes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray Train looks after its workers often, and none of its processes watches for machines that are taken away."""
+    # States are taken note of at the pace at which workers are looked at.
+    monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+    monkeypatch.setenv("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+
+
 @pytest.fixture
 def waves() -> SeriesPanel:
     rng = np.random.default_rng(7)
@@ -123,14 +131,12 @@ def restored(panel: SeriesPanel, recipe: Recipe, folder: Path) -> Trained:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_workers_survive_the_death_of_the_driver_and_of_a_worker_to_the_bit(
-    waves: SeriesPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    waves: SeriesPanel, tmp_path: Path
 ) -> None:
     import ray
 
     from actors.training import Scaling, train_on_ray
 
-    # States are taken note of at the pace at which workers are looked at.
-    monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
     folder = tmp_path / "run"
     address = ray.get_runtime_context().gcs_address
     driver = program(DRIVER, waves, RECIPE, folder, address)
@@ -201,6 +207,7 @@ def test_workers_that_hold_shards_survive_a_death_to_the_bit_and_train_what_one_
 ) -> None:
     from actors.panel_data import lay_out
     from actors.training import Scaling, train_on_shards
+    from actors.training_data import survey_shards
 
     source, folder = tmp_path / "lake", tmp_path / "run"
     source.mkdir()
@@ -230,7 +237,9 @@ def test_workers_that_hold_shards_survive_a_death_to_the_bit_and_train_what_one_
     found = train_on_shards(shards, recipe, folder, Scaling(workers=(2, 2), pace=Pace(100, 0.0)), on_step=kill)
     ended = found.trained
     assert killed
-    assert found.first.names == shards.panel(0).names
+    assert found.shown.names == tuple(order)
+    np.testing.assert_array_equal(found.shown.target, waves.select(order).target)
+    assert survey_shards(shards, recipe, 2)[1].names == (shards.panel(0).names[0], shards.panel(2).names[0])
     assert found.names == tuple(order)
     weighed = read_tensors(alone, "state.safetensors")
     best = {name.removeprefix("best."): tensor for name, tensor in weighed.items() if name.startswith("best.")}

@@ -24,7 +24,7 @@ KILLS = 3
 
 
 def settings(tmp_path: Path, name: str) -> Settings:
-    fixed = {"runs": str(tmp_path / name), "data.start": "2008-06-01", "data.end": "2008-12-31"}
+    fixed = {"runs": str(tmp_path / name), "data.start": "2008-06-01", "data.end": "2008-12-31", "swarm.hosts": "2"}
     return load_settings(None, fixed, environ={})
 
 

@@ -5,10 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from jobs.cli import main
+from jobs.evaluate import _quick
+from nt_ray.neural.scoring.leak import CHANGES, REMOVED
+from nt_ray.neural.training.recipe import Recipe
 
 DATA = ("--symbols", "KO,PEP", "--start", "2019-01-01")
+WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="what is tested is that there is no GPU")
 SMALL = (*DATA, "--lookback", "12", "--horizon", "3", "--steps", "30")
 
 Answer = Callable[..., dict[str, Any]]
@@ -45,6 +50,9 @@ def test_people_see_the_table_and_the_verdict(
         (("rlinaer",), "neural", "did you mean"),
         (("rlinear", "rlinear"), "neural", "not distinct"),
         (("rlinear", "--horizon", "900"), "neural", "900"),
+        pytest.param(
+            ("rlinear", "--set", "neural.training.gpu=true"), "neural", "this machine has 0 GPUs", marks=WITHOUT_GPU
+        ),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(answer: Answer, arguments: tuple[str, ...], code: str, words: str) -> None:
@@ -85,3 +93,14 @@ def test_an_unknown_model_is_named(answer: Answer, arguments: tuple[str, ...], c
     error = answer("forecast", *arguments, *DATA, code=2)["error"]
     assert error["code"] == code
     assert words in error["message"]
+
+
+def test_the_leak_test_validates_as_the_network_does_but_where_nothing_would_be_left_to_validate_on() -> None:
+    recipe = Recipe(model="rlinear", lookback=12, horizon=3, steps=500, validation=0.2, validate_every=100, patience=3)
+    (validated, changes), (plain, others) = _quick(recipe)
+    assert (validated.validation, validated.patience, validated.steps, validated.validate_every) == (0.2, 3, 20, 5)
+    assert (plain.validation, plain.validate_every, plain.patience) == (0.0, 0, 0)
+    assert sorted((*changes, *others)) == sorted(CHANGES)
+    assert others == (REMOVED,)
+    ((alone, every),) = _quick(recipe.model_copy(update={"validation": 0.0, "patience": 0, "validate_every": 0}))
+    assert (alone.steps, every) == (20, CHANGES)

@@ -84,12 +84,12 @@ def test_an_account_is_read_from_its_journal(answer: Answer, tmp_path: Path, mon
         (tmp_path / "config.toml").write_text(text, encoding="utf-8")
         answer("order", "submit", "paper", "AAPL", "--side", "buy", "--quantity", "3", "--id", "one")
         answer("account", "reconcile", "paper")
-        stop = ("--type", "stop", "--stop", "50", "--tif", "gtc", "--id", "two")
+        stop = ("--type", "stop", "--stop", "90", "--tif", "gtc", "--id", "two")
         answer("order", "submit", "paper", "AAPL", "--side", "sell", "--quantity", "3", *stop)
     told = answer("risk", "report", "--account", "paper", *QUICK)
     (position,) = told["positions"]
     assert (position["symbol"], float(position["quantity"])) == ("AAPL", 3.0)
-    assert [float(stop) for stop in position["stops"]] == [50.0]
+    assert [float(stop) for stop in position["stops"]] == [90.0]
     assert told["source"] == "account paper"
     assert told["structure"]["heat"]["unprotected"] == []
 

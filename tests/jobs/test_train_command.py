@@ -84,6 +84,17 @@ def test_what_cannot_be_trained_is_refused_with_its_remedy(
         assert word in error["message"]
 
 
+def test_checkpoints_come_after_the_steps_that_are_set(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nt_ray.neural.training import durable
+
+    made: list[int] = []
+    kept = durable.keep
+    monkeypatch.setattr(durable, "keep", lambda run, folder: made.append(run.step) or kept(run, folder))
+    paces = ("--set", "neural.training.checkpoint_s=0", "--set", "neural.training.checkpoint_steps=100")
+    answer("train", "dlinear", *SMALL, "--steps", "250", *paces)
+    assert made == [100, 200, 250]
+
+
 # Ray Train loads the defaults of Ray Data, some of which it announces to end; nothing here sets them.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.*")
 @pytest.mark.usefixtures("ray_cluster")
