@@ -3,8 +3,9 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+WORKERS ?= 2
 
-.PHONY: run test browser lint kernels bench bench-risk bench-neural chaos clean
+.PHONY: run test browser lint kernels bench bench-risk bench-neural bench-gateway chaos clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +15,7 @@ help:
 	@echo "make bench  the benchmarks: order path, gate, swarm, main job, sweeps, event simulator, features"
 	@echo "make bench-risk  optimisers and Monte Carlo beside other libraries, and 2,000 adversarial problems"
 	@echo "make bench-neural  forecasters: long-horizon errors, intervals, GAN, training cost (ETT=ETTh1.csv EXCHANGE=exchange_rate.txt.gz)"
+	@echo "make bench-gateway  what the gateway's layers cost, what it serves on Ray Serve (needs wrk), and 200 followers of its stream"
 	@echo "make chaos  1,000 kills of a trader with its journal in SQLite and 200 with it in PostgreSQL, and their audits"
 	@echo "make clean  remove the virtual environment and caches"
 
@@ -45,10 +47,11 @@ browser:
 	{ timeout 600 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 900 apt-get install -qq --yes --no-install-recommends chromium; } \
 	>/dev/null 2>&1 || echo "chromium could not be installed: the tests of the dashboard are skipped."
 
-# Types are checked on one core while the other compiles.
+# Types are checked on one core while the other compiles. Tests run in two processes, each with a Ray of its own; files
+# are handed out in the order of tests/conftest.py, not by the number of their tests.
 test: $(STAMP) browser
 	$(MAKE) --jobs 2 lint kernels
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.order_path
@@ -75,6 +78,12 @@ bench-neural: $(STAMP)
 	$(BIN)/python -m benchmarks.neural_peer
 	$(BIN)/python -m benchmarks.neural_gpu
 	$(BIN)/python -m benchmarks.inference
+
+# The load on Ray Serve comes from wrk: `apt-get install wrk` once.
+bench-gateway: $(STAMP)
+	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.gateway_serve
+	$(BIN)/python -m benchmarks.gateway_stream
 
 chaos: $(STAMP)
 	$(BIN)/python -m benchmarks.chaos

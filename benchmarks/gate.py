@@ -69,6 +69,7 @@ def requests(orders: int) -> list[OrderRequest]:
     """Orders of both sides, of market and limit type, over all symbols."""
     found = []
     for number in range(orders):
+        # Market orders are of the side of what rests in their symbol: against it none passes.
         side = Side.BUY if number % 2 else Side.SELL
         kind = _resting(side) if number % 4 < 2 else {}
         symbol = INSTRUMENTS[number % len(INSTRUMENTS)].symbol

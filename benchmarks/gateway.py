@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from deployments.gateway.application import Guards, application
 from deployments.gateway.backend.accounts import AccountDoor
+from deployments.gateway.observability.install import install
 from nt_ray.access.audit import open_audit
 from nt_ray.access.gatekeeper import open_gatekeeper, utc_now
 from nt_ray.access.limits import open_limits
@@ -55,7 +56,9 @@ def whole(folder: Path) -> tuple[Any, list[tuple[bytes, bytes]]]:
     gatekeeper.users.add("ann", Role.USER)
     key = gatekeeper.keys.add("ann", accounts={"paper"})
     audit = open_audit(settings.access, utc_now)
-    app = application(settings, Nobody(), Guards(gatekeeper, open_limits(settings.access), audit))
+    nobody = Nobody()
+    app = application(settings, nobody, Guards(gatekeeper, open_limits(settings.access), audit))
+    install(app, settings.observability, nobody)
     return app, [(b"apca-api-key-id", key.key.id.encode()), (b"apca-api-secret-key", key.secret.encode())]
 
 

@@ -32,12 +32,15 @@ from websockets.asyncio.client import connect  # noqa: E402
 from deployments.gateway.backend.stream import ActorSource, Source  # noqa: E402
 from deployments.gateway.middleware.identity import Identity  # noqa: E402
 from deployments.gateway.stream.route import PATH, stream  # noqa: E402
+from deployments.gateway.stream.seats import Seats  # noqa: E402
 from nt_ray.access.gatekeeper import open_gatekeeper  # noqa: E402
 from nt_ray.access.limits import open_limits  # noqa: E402
 from nt_ray.access.roles import Role  # noqa: E402
-from nt_ray.config import Access  # noqa: E402
+from nt_ray.config import Access, load_settings  # noqa: E402
 from nt_ray.trader.event_stream import Channel, EventStream, news  # noqa: E402
 
+MANY = 1_000_000
+"""More connections than there are clients."""
 LATE_S = 30.0
 """Seconds after the last event within which every client has to have heard it."""
 
@@ -116,6 +119,8 @@ async def _client(url: str, key: str, count: int, ready: asyncio.Semaphore) -> t
             for message in json.loads(frame):
                 if message["type"] == "subscribed":
                     ready.release()
+                elif message["type"] == "ping":
+                    await socket.send(json.dumps({"action": "pong", "number": message["number"]}))
                 elif message["type"] == "event":
                     seqs.append(message["data"]["n"])
                     lates.append(now - message["data"]["at"])
@@ -128,8 +133,9 @@ def _serve(pipe: Connection, rate: float, seconds: float, on_ray: bool) -> None:
     if on_ray:
         from actors.cluster import connected
 
-        with connected(None, num_cpus=2, object_store_mb=100):
-            asyncio.run(_served(pipe, rate, seconds, ActorSource()))
+        with connected(None, num_cpus=2, object_store_mb=100), tempfile.TemporaryDirectory() as state:
+            settings = load_settings(None, {"state": state}, environ={})
+            asyncio.run(_served(pipe, rate, seconds, ActorSource(settings)))
     else:
         asyncio.run(_served(pipe, rate, seconds, EventStream()))
 
@@ -140,7 +146,7 @@ async def _served(pipe: Connection, rate: float, seconds: float, source: Source)
         gatekeeper = open_gatekeeper(access)
         gatekeeper.users.add("reader", Role.READ_ONLY)
         guard = Middleware(Identity, gatekeeper=gatekeeper, limits=open_limits(access))
-        app = Starlette(routes=[stream(source, gatekeeper)], middleware=[guard])
+        app = Starlette(routes=[stream(source, gatekeeper, seats=Seats(MANY, MANY))], middleware=[guard])
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
         serving = asyncio.create_task(server.serve())
         while not server.started:

@@ -1,234 +1,115 @@
 """What a forecast costs: in process beside the bare network, and over HTTP beside a Serve handler that does nothing.
 
-One run prints all of it: one series in process over the forward pass of the module alone; over HTTP one window of the
-same LSTM at a time, then 64 windows a request, and the same for a linear model whose forward pass is next to nothing,
-beside an empty handler on the same Serve. Rates are by processor time of the replica: windows for each second that one
-core was busy with them, HTTP included, whatever else the machine does meanwhile.
+In default and in throughput mode, each in a process of its own: one series in process over the forward pass of the
+module alone; a request of 64 windows of the LSTM stage by stage, from the module to the HTTP door, each in processor
+time; over HTTP one window at a time, and 64 windows a request, of the LSTM and of a linear model whose forward pass is
+next to nothing, beside an empty handler on the same Serve. Rates are by processor time of the replica: windows for each
+second that one core was busy with them, HTTP included, whatever else the machine does meanwhile.
 
-    python -m benchmarks.inference [--repeats 300] [--precision bf16] [--json inference.json]
+    python -m benchmarks.inference [--mode default|throughput] [--precision fp32|bf16|int8] [--lookback 96]
+        [--lstm layers=3 --lstm shrink=0.5] [--repeats 300] [--json X]
 """
 
 import argparse
-import http.client
 import json
 import os
-import statistics
+import subprocess
+import sys
 import tempfile
-import time
-import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from actors.environment import prepare
+from actors.environment import prepare, prepare_throughput
 
-prepare()
-
-import numpy as np  # noqa: E402 (Ray reads its environment when it is imported)
-import torch  # noqa: E402
-
-from nt_ray.config.sections import Inference, Neural  # noqa: E402
-from nt_ray.neural.inference.bundle import save_bundle  # noqa: E402
-from nt_ray.neural.inference.predictor import Predictor  # noqa: E402
-from nt_ray.neural.registry.registry import open_registry  # noqa: E402
-from nt_ray.neural.series.batch import Batch  # noqa: E402
-from nt_ray.neural.series.panel import SeriesPanel  # noqa: E402
-from nt_ray.neural.serving.reference import reference_of, save_reference  # noqa: E402
-from nt_ray.neural.training.recipe import Recipe  # noqa: E402
-from nt_ray.neural.training.trained import Trained  # noqa: E402
-from nt_ray.neural.training.training import train  # noqa: E402
-
-LOOKBACK, HORIZON, WINDOWS = 96, 24, 64
-LSTM = {"hidden": 128.0, "layers": 2.0, "shrink": 1.0, "dropout": 0.0}
-PORT = 18_231
-ROOM = 20
-"""Requests before the first that counts."""
+MODES: Final = ("default", "throughput")
+PRECISIONS: Final = ("fp32", "bf16", "int8")
+MOST_RATIO: Final = 2.0
+MOST_MS: Final = 10.0
+MOST_OVERHEAD: Final = 1.5
+LEAST_RATE: Final = 5000.0
 
 
 def main() -> None:
+    """Parse arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mode", choices=MODES, help="one mode alone")
+    parser.add_argument("--precision", choices=PRECISIONS, help="one precision alone; fp32 and bf16 else")
     parser.add_argument("--repeats", type=int, default=300)
-    parser.add_argument("--precision", choices=["fp32", "bf16", "int8"], default="fp32")
-    parser.add_argument("--shrink", type=float, default=LSTM["shrink"], help="second layer's width over the first's")
+    parser.add_argument("--lookback", type=int, default=96, help="bars of a window")
+    parser.add_argument("--lstm", action="append", default=[], metavar="NAME=VALUE",
+                        help="another parameter of the LSTM, which has two layers of 128")  # fmt: skip
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    if options.mode is not None and options.precision is not None:
+        found = measure(options.mode, options.precision, options.repeats, options.lookback, options.lstm)
+        show(found)
+        _write(options.json, found)
+        return
+    modes = MODES if options.mode is None else (options.mode,)
+    precisions = PRECISIONS[:2] if options.precision is None else (options.precision,)
+    asked = [
+        f"--repeats={options.repeats}",
+        f"--lookback={options.lookback}",
+        *(f"--lstm={one}" for one in options.lstm),
+    ]
+    _write(options.json, [_apart(mode, precision, asked) for mode in modes for precision in precisions])
+
+
+def measure(mode: str, precision: str, repeats: int, lookback: int, lstm: list[str]) -> dict[str, Any]:
+    """Serve in a mode, ask, and return the figures."""
+    prepare()
+    if mode == "throughput":
+        prepare_throughput()
+    from benchmarks.inference_cost import bench
+
+    with tempfile.TemporaryDirectory(prefix="nt-ray-bench-") as folder:
+        parameters = {name: float(value) for name, _, value in (one.partition("=") for one in lstm)}
+        found = bench(Path(folder), precision, repeats, lookback, parameters)
+    told = {"mode": mode, "precision": precision, "lookback": lookback, "lstm": lstm, "cpus": os.cpu_count()}
+    return told | found | {"load_1min": round(os.getloadavg()[0], 2)}
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print figures and targets."""
+    alone, http, windows = found["in_process"], found["http"], found["windows"]
+    print(f"{found['mode']} mode, {found['admitted']} ({found['precision']} asked), look-back {found['lookback']}, "
+          f"{' '.join(found['lstm'])} {found['cpus']} cores, load {found['load_1min']}")  # fmt: skip
+    print(f"  one series in process {alone['forecast_ms']:.3f} ms, bare module {alone['bare_ms']:.3f} ms")
+    _told("over the bare module", alone["ratio"], MOST_RATIO, least=False)
+    print(f"  one window over HTTP: LSTM {http['lstm_ms']:.2f} ms (p99 {http['lstm_p99_ms']:.2f}), "
+          f"linear {http['linear_ms']:.2f} ms, an empty handler {http['empty_ms']:.2f} ms")  # fmt: skip
+    _told("p50 in ms", http["lstm_ms"], MOST_MS, least=False)
+    _told("over an empty handler", http["overhead"], MOST_OVERHEAD, least=False)
+    print(f"  {windows} windows a request of the LSTM, of which {found['cut']} pass together; processor time up to:")
+    for name, stage_ms in found["stages"].items():
+        print(f"    {name:22} {stage_ms:7.2f} ms {1e3 * windows / stage_ms:8,.0f} windows/s")
+    rates = found["rates"]
+    for name, rate in rates.items():
+        print(f"    {name + ' replica':22} {rate['busy_ms']:7.2f} ms {rate['by_core']:8,.0f} windows/s, "
+              f"{rate['by_clock']:,.0f} by the clock")  # fmt: skip
+    share = found["stages"]["module, 32 bits"] / rates["lstm"]["busy_ms"]
+    print(f"  the endpoint forecasts {share:.2f} times as many windows by core as the module alone with 32 bits")
+    _told("windows/s by core", rates["lstm"]["by_core"], LEAST_RATE, least=True)
+
+
+def _told(what: str, found: float, target: float, *, least: bool) -> None:
+    holds = found >= target if least else found <= target
+    bound = "at least" if least else "at most"
+    print(f"  {'holds' if holds else 'FAILS'}: {what} {found:,.2f} (target: {bound} {target:,g})")
+
+
+def _apart(mode: str, precision: str, asked: list[str]) -> Any:
+    """Measure in a process of its own: Ray Serve reads its mode when it is imported."""
     with tempfile.TemporaryDirectory() as folder:
-        settings, lstm = models(Path(folder), options.precision, LSTM | {"shrink": options.shrink})
-        result: dict[str, Any] = {"cpus": os.cpu_count(), "precision": options.precision, "shrink": options.shrink}
-        result["in_process"] = in_process(lstm, options.repeats)
-        result["http"] = over_http(settings, options.repeats)
-    result["load_1min"] = round(os.getloadavg()[0], 2)
-    show(result)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        file = Path(folder) / "found.json"
+        chosen = [f"--mode={mode}", f"--precision={precision}", f"--json={file}"]
+        subprocess.run([sys.executable, "-m", "benchmarks.inference", *chosen, *asked], check=True)
+        return json.loads(file.read_text())
 
 
-def models(folder: Path, precision: Any, lstm: dict[str, float]) -> tuple[Neural, Trained]:
-    """Registered models `lstm` and `linear`, and the first of them."""
-    asked = Inference(port=PORT, alias="live", preload=("lstm", "linear"), precision=precision, slowest_ms=1000.0)
-    settings = Neural(registry=str(folder / "models"), cache=folder / "cache", inference=asked)
-    registry = open_registry(settings)
-    clock = np.arange(2000)
-    times = np.datetime64("2026-01-01", "us") + clock * np.timedelta64(1, "h")
-    noise = np.random.default_rng(0).normal(size=(2, 2000))
-    panel = SeriesPanel(("a", "b"), times, np.stack([10 + np.sin(clock / 4), np.cos(clock / 9)]) + 0.1 * noise)
-    made = {}
-    for name, model, parameters in (("lstm", "lstm", lstm), ("linear", "nlinear", {})):
-        recipe = Recipe(model=model, parameters=parameters, lookback=LOOKBACK, horizon=HORIZON, batch=64, steps=60)
-        made[name] = train(panel, recipe)
-        save_bundle(made[name], folder / "bundle")
-        save_reference(reference_of(panel, made[name]), folder / "bundle")
-        registry.promote(name, registry.register(folder / "bundle", name), "live")
-    return settings, made["lstm"]
-
-
-def in_process(trained: Trained, repeats: int) -> dict[str, float]:
-    """Median times of one series: the module alone on scaled tensors, and a forecast from values to values."""
-    predictor, network = Predictor(trained), trained.network.eval()
-    values = np.random.default_rng(1).normal(size=LOOKBACK)
-    empty = torch.zeros((1, LOOKBACK, 0)), torch.zeros((1, LOOKBACK + HORIZON, 0)), torch.zeros((1, 0))
-    batch = Batch(torch.randn(1, LOOKBACK), torch.ones((1, 1)).expand(1, LOOKBACK), *empty)
-
-    def bare() -> None:
-        with torch.inference_mode():
-            network(batch)
-
-    ways = {"bare_ms": bare, "forecast_ms": lambda: predictor.forecast_one(values)}
-    found = {name: [] for name in ways}  # type: dict[str, list[float]]
-    for _ in range(repeats + ROOM):
-        for name, run in ways.items():
-            found[name].append(timed(run))
-    result = {name: 1e3 * statistics.median(times[ROOM:]) for name, times in found.items()}
-    return result | {"ratio": result["forecast_ms"] / result["bare_ms"]}
-
-
-def over_http(settings: Neural, repeats: int) -> dict[str, float]:
-    """Latencies over one connection, interleaved, and windows by the second that the replica's core was busy."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from actors.cluster import connect, disconnect
-        from deployments.inference.application import start, stop
-
-    connect(None, num_cpus=4, object_store_mb=150)
-    try:
-        start(settings)
-        empty_handler()
-        return measured(repeats)
-    finally:
-        stop()
-        disconnect()
-
-
-def empty_handler() -> None:
-    """Put a handler that reads a body and answers with nothing on the same Serve."""
-    from fastapi import FastAPI, Request
-    from fastapi.responses import Response
-    from ray import serve
-
-    app = FastAPI()
-
-    @serve.deployment(name="empty", ray_actor_options={"num_cpus": 0}, max_ongoing_requests=256)
-    @serve.ingress(app)
-    class Empty:
-        """Nothing."""
-
-        @app.post("/")
-        async def nothing(self, request: Request) -> Response:
-            """Read and answer."""
-            await request.body()
-            return Response()
-
-    serve.run(Empty.bind(), name="empty", route_prefix="/empty")  # type: ignore[attr-defined]
-
-
-def measured(repeats: int) -> dict[str, float]:
-    connection = http.client.HTTPConnection("127.0.0.1", PORT)
-
-    def ask(path: str, windows: int) -> Callable[[], None]:
-        body, header = question(windows)
-
-        def post() -> None:
-            connection.request("POST", path, body, header)
-            answer = connection.getresponse()
-            said = answer.read()
-            if answer.status != 200:
-                raise RuntimeError(said)
-
-        return post
-
-    ways = {
-        "empty_ms": ask("/empty/", 1),
-        "linear_ms": ask("/v2/models/linear/infer", 1),
-        "lstm_ms": ask("/v2/models/lstm/infer", 1),
-    }
-    found = {name: [] for name in ways}  # type: dict[str, list[float]]
-    for _ in range(repeats + ROOM):
-        for name, run in ways.items():
-            found[name].append(timed(run))
-    result = {name: 1e3 * statistics.median(times[ROOM:]) for name, times in found.items()}
-    result["overhead"] = result["linear_ms"] / result["empty_ms"]
-    for name in ("lstm", "linear"):
-        result |= rate(name, ask(f"/v2/models/{name}/infer", WINDOWS), max(20, repeats // 3))
-    return result
-
-
-def rate(name: str, run: Callable[[], None], repeats: int) -> dict[str, float]:
-    """Windows a second of time, and a second of processor time of the replica."""
-    for _ in range(ROOM):
-        run()
-    process = replica()
-    busy, start = seconds_of(process), time.perf_counter()
-    for _ in range(repeats):
-        run()
-    busy, took = seconds_of(process) - busy, time.perf_counter() - start
-    count = WINDOWS * repeats
-    return {f"{name}_windows_per_s": count / took, f"{name}_windows_per_core_s": count / max(busy, 1e-9)}
-
-
-def replica() -> int:
-    """Process of the replica."""
-    import ray
-
-    names = [a for a in ray.util.list_named_actors(all_namespaces=True) if "inference#inference#" in a["name"]]
-    actor = ray.get_actor(names[0]["name"], names[0]["namespace"])
-    found: int = ray.get(actor.__ray_call__.remote(lambda _: os.getpid()))
-    return found
-
-
-def seconds_of(process: int) -> float:
-    """Processor time of a process."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def question(windows: int) -> tuple[bytes, dict[str, str]]:
-    """Binary request for this many windows."""
-    values = np.random.default_rng(2).normal(size=(windows, LOOKBACK)).astype(np.float32)
-    tensor = {"name": "target", "datatype": "FP32", "shape": [windows, LOOKBACK]}
-    tensor["parameters"] = {"binary_data_size": values.nbytes}  # type: ignore[assignment]
-    head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
-    return head + values.tobytes(), {"Inference-Header-Content-Length": str(len(head))}
-
-
-def timed(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def show(result: dict[str, Any]) -> None:
-    alone, http_ = result["in_process"], result["http"]
-    print(f"{result['cpus']} cpus, load {result['load_1min']}, {result['precision']} where admitted")
-    print(f"one series, in process: {alone['forecast_ms']:.3f} ms, bare module {alone['bare_ms']:.3f} ms, "
-          f"{alone['ratio']:.2f} times (goal: at most 2)")  # fmt: skip
-    print(
-        f"one window over HTTP:   LSTM {http_['lstm_ms']:.2f} ms (goal: below 10), linear {http_['linear_ms']:.2f} ms"
-    )
-    print(f"beside an empty handler {http_['empty_ms']:.2f} ms: {http_['overhead']:.2f} times (goal: at most 1.5)")
-    for name in ("lstm", "linear"):
-        print(f"{WINDOWS} windows a request, {name}: {http_[f'{name}_windows_per_s']:,.0f} windows/s, "
-              f"{http_[f'{name}_windows_per_core_s']:,.0f} by core (goal for the LSTM: at least 5,000)")  # fmt: skip
+def _write(file: Path | None, found: Any) -> None:
+    if file is not None:
+        file.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,16 +2,20 @@
 
 ETTh1 and Exchange by the protocol of `nt_ray.neural.scoring.ltsf`: the whole test set in front, whole batches of 32
 windows (what published tables score) beside it, and the row that repeats the last value under each. A row is the mean
-over seeds; each seed trains every member of an ensemble anew, so a figure is that of an ensemble of `members` networks,
-not of one.
+over seeds where something is drawn; each seed trains every member of an ensemble anew, so a figure is that of an
+ensemble of `members` networks, not of one.
 
-What is forecast is the equal-weighted mean of linear networks (DLinear, NLinear, RLinear) at three look-backs, each
-stopped early on the validation rows. On ETTh1 nothing more is chosen; equal weights were kept after fitted ones had
-been seen to do worse on the test. On Exchange, where the last value is hard to beat, `choose` decides before the test
-which networks take part and how far their mean is drawn to the last value: the whole procedure is run on earlier cuts
-of the rows before the test, and scored on the rows that follow each cut. A second Exchange row, "fixed", takes DLinear
-half and the last value half whatever the earlier rows say; that it is DLinear is known from test rows, so it is no
-out-of-sample choice, and stands beside the other for that reason alone.
+On ETTh1 the weights of RLinear are solved (ridge regression, `nt_ray.neural.training.ridge`), so nothing is drawn.
+`choose_ridge` decides before the test on the penalty, and on one of three look-backs or the mean of all: every pair is
+solved on the rows before each of five earlier cuts, and scored on the rows that follow. What is chosen is solved on the
+training rows, and in a second row, "refit", on all rows before the test. `--loop` trains networks instead, as below.
+
+Elsewhere what is forecast is the equal-weighted mean of linear networks (DLinear, NLinear, RLinear) at three
+look-backs, each stopped early on the validation rows. On Exchange, where the last value is hard to beat, `choose`
+decides before the test which networks take part and how far their mean is drawn to the last value: the whole procedure
+is run on earlier cuts of the rows before the test, and scored on the rows that follow each cut. A second Exchange row,
+"fixed", takes DLinear half and the last value half whatever the earlier rows say; that it is DLinear is known from test
+rows, so it is no out-of-sample choice, and stands beside the other for that reason alone.
 
     python -m benchmarks.neural_ltsf --ett ETTh1.csv --exchange exchange_rate.txt.gz [--seeds 5] [--quick] [--json]
 
@@ -21,8 +25,8 @@ The files: https://github.com/zhouhaoyi/ETDataset and https://github.com/laiguok
 import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,7 @@ from nt_ray.neural.scoring.ltsf import HORIZONS, Task, TaskScore, load_task, rep
 from nt_ray.neural.scoring.naive import repeat_last, truth_at
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.training.recipe import Recipe
+from nt_ray.neural.training.ridge import fit_ridge
 from nt_ray.neural.training.trained import Trained
 from nt_ray.neural.training.training import train
 from nt_ray.types import FloatArray, IntArray
@@ -41,6 +46,10 @@ from nt_ray.types import FloatArray, IntArray
 MODELS = ("dlinear", "nlinear", "rlinear")
 STOPPING = 39
 """Least validation windows of a cut, less one: as many as the protocol leaves at the longest horizon."""
+LOOP_LOOKBACKS = (192, 336, 720)
+"""Of the networks that `--loop` trains for ETTh1."""
+EVERY = 5
+"""`choose_ridge` scores every so many origins, so that all hours of a day take part."""
 SHARES = np.arange(0.0, 1.01, 0.05)
 """Weights of the networks that `choose` tries; the rest of one is the last value's."""
 
@@ -51,6 +60,10 @@ class Choice:
 
     models: tuple[str, ...] = MODELS
     share: float = 1.0
+    lookbacks: tuple[int, ...] = ()
+    """Of solved networks; trained ones take all of the setting."""
+    penalty: float | None = None
+    """Of solved networks; None: they are trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ class Setting:
     lr: float
     decay: float
     cuts: tuple[float, ...]
-    """Ends of the earlier cuts that `choose` looks at, as shares of all rows; none: nothing is chosen."""
+    """Ends of the earlier cuts that are looked at for a choice, as shares of all rows; none: nothing is chosen."""
     reach: float
     """Rows after a cut that score it, as a share of all rows."""
     published: Mapping[int, float]
@@ -74,20 +87,26 @@ class Setting:
     """Most times the error of the last value at any horizon."""
     fixed: Choice | None = None
     """What a second row takes instead of a choice."""
+    penalties: tuple[float, ...] = ()
+    """Penalties to choose from, with which RLinear is solved; none: networks are trained."""
+    recent: int | None = None
+    """Bars whose variance weighs a window of a solved network."""
 
 
 SETTINGS = {
     "ETTh1": Setting(
         split="ett-hour",
-        lookbacks=(192, 336, 720),
+        lookbacks=(336, 504, 720),
         batch=256,
         steps=600,
         lr=2e-3,
         decay=0.1,
-        cuts=(),
-        reach=0.0,
+        cuts=(0.4, 0.45, 0.5, 0.55, 0.6),
+        reach=0.2,
         published={96: 1.295, 192: 1.325, 336: 1.323, 720: 1.339},
         targets={96: 0.370, 336: 0.422, 720: 0.440},
+        penalties=(0.1, 0.3, 1.0, 3.0),
+        recent=336,
     ),
     "Exchange": Setting(
         split="shares",
@@ -104,6 +123,14 @@ SETTINGS = {
         fixed=Choice(("dlinear",), 0.5),
     ),
 }
+
+
+def solved(
+    panel: SeriesPanel, held: float, horizon: int, setting: Setting, lookback: int, penalties: Sequence[float]
+) -> list[Trained]:
+    """Solve RLinear for each penalty on all rows but the last share `held`."""
+    recipe = Recipe(model="rlinear", lookback=lookback, horizon=horizon, scaling="none", validation=held)
+    return fit_ridge(panel, recipe, penalties, setting.recent)
 
 
 def members(
@@ -170,12 +197,44 @@ def ratios(task: Task, horizon: int, setting: Setting, cut: int) -> dict[tuple[s
     }
 
 
+def ridge_ratios(task: Task, horizon: int, setting: Setting, cut: int) -> dict[tuple[tuple[int, ...], float], float]:
+    """Squared error after a cut over that of the last value, for look-backs and penalty.
+
+    Everything is solved on rows before the cut, and scored on rows before the test.
+    """
+    ahead = task.panel.rows(0, min(cut + round(setting.reach * task.split.test), task.split.validation))
+    origins = cut - 1 + np.arange(0, len(ahead) - cut - horizon + 1, EVERY, dtype=np.int64)
+    truth, last = truth_at(ahead.target, origins, horizon), repeat_last(ahead.target, origins, horizon)
+    naive = ((last - truth) ** 2).mean()
+    found: dict[tuple[tuple[int, ...], float], float] = {}
+    sums = np.zeros((len(setting.penalties), *truth.shape))
+    for lookback in setting.lookbacks:
+        networks = solved(ahead.rows(0, cut), 0.0, horizon, setting, lookback, setting.penalties)
+        for place, (penalty, network) in enumerate(zip(setting.penalties, networks, strict=True)):
+            forecast = mean_of([network], ahead, origins)
+            sums[place] += forecast
+            found[(lookback,), penalty] = float(((forecast - truth) ** 2).mean() / naive)
+    for penalty, total in zip(setting.penalties, sums, strict=True):
+        mean = total / len(setting.lookbacks)
+        found[setting.lookbacks, penalty] = float(((mean - truth) ** 2).mean() / naive)
+    return found
+
+
+def choose_ridge(task: Task, horizon: int, setting: Setting) -> Choice:
+    """Choose the look-backs and the penalty with the lowest mean of `ridge_ratios` over the cuts."""
+    found = [ridge_ratios(task, horizon, setting, round(cut * task.split.test)) for cut in setting.cuts]
+    lookbacks, penalty = min(found[0], key=lambda key: float(np.mean([one[key] for one in found])))
+    return Choice(("rlinear",), 1.0, lookbacks, penalty)
+
+
 def choose(task: Task, horizon: int, setting: Setting) -> Choice:
     """Choose from rows before the test alone.
 
     Networks with the lowest mean over the cuts of the error at the best weight of each cut take part; their weight is
     the mean of those best weights.
     """
+    if setting.penalties:
+        return choose_ridge(task, horizon, setting)
     if not setting.cuts:
         return Choice()
     found = [ratios(task, horizon, setting, round(cut * task.split.test)) for cut in setting.cuts]
@@ -188,9 +247,16 @@ def held_share(task: Task) -> float:
     return (task.split.validation - task.split.train) / task.split.validation
 
 
-def one_seed(task: Task, horizon: int, setting: Setting, choice: Choice, seed: int) -> TaskScore:
-    """Train on the rows before the test, score on it."""
-    trained = members(task.developing, held_share(task), horizon, setting, choice.models, seed)
+def one_seed(task: Task, horizon: int, setting: Setting, choice: Choice, seed: int, refit: bool = False) -> TaskScore:
+    """Train on the rows before the test, score on it; with `refit` the validation rows are solved with the others."""
+    if choice.penalty is None:
+        trained = members(task.developing, held_share(task), horizon, setting, choice.models, seed)
+    else:
+        held = 0.0 if refit else held_share(task)
+        trained = [
+            solved(task.developing, held, horizon, setting, lookback, [choice.penalty])[0]
+            for lookback in choice.lookbacks
+        ]
 
     def predict(origins: IntArray) -> FloatArray:
         last = repeat_last(task.panel.target, origins, horizon)
@@ -199,21 +265,38 @@ def one_seed(task: Task, horizon: int, setting: Setting, choice: Choice, seed: i
     return score_task(task, horizon, predict)
 
 
-def row(task: Task, horizon: int, setting: Setting, seeds: int, fixed: Choice | None = None) -> dict[str, Any]:
-    """Measure one horizon, with what is chosen or what is fixed."""
+def rows(task: Task, horizon: int, setting: Setting, seeds: int) -> Iterator[dict[str, Any]]:
+    """Measure one horizon: with what is fixed, with what is chosen, and that solved anew with the validation rows."""
+    if setting.fixed is not None:
+        yield row(task, horizon, setting, seeds, setting.fixed, "fixed")
     began = time.process_time()
-    choice = fixed or choose(task, horizon, setting)
-    chosen = time.process_time() - began
-    scores = [one_seed(task, horizon, setting, choice, seed) for seed in range(seeds)]
+    choice = choose(task, horizon, setting)
+    choosing = time.process_time() - began
+    # Nothing is drawn where weights are solved.
+    seeds = seeds if choice.penalty is None else 1
+    yield row(task, horizon, setting, seeds, choice, "chosen", choosing)
+    if choice.penalty is not None:
+        yield row(task, horizon, setting, seeds, choice, "refit", choosing)
+
+
+def row(
+    task: Task, horizon: int, setting: Setting, seeds: int, choice: Choice, kind: str, choosing: float = 0.0
+) -> dict[str, Any]:
+    """Measure one horizon with a choice."""
+    began = time.process_time()
+    scores = [one_seed(task, horizon, setting, choice, seed, kind == "refit") for seed in range(seeds)]
     naive = repeat_score(task, horizon)
     mse = np.array([score.mse for score in scores])
+    lookbacks = choice.lookbacks or setting.lookbacks
     result: dict[str, Any] = {
         "set": task.name,
         "horizon": horizon,
-        "fixed": fixed is not None,
+        "kind": kind,
         "models": list(choice.models),
-        "members": len(choice.models) * len(setting.lookbacks),
+        "lookbacks": list(lookbacks),
+        "members": len(choice.models) * len(lookbacks),
         "share": round(choice.share, 3),
+        "penalty": choice.penalty,
         "windows": naive.windows,
         "mse": float(mse.mean()),
         "mse_sd": float(mse.std(ddof=1)) if seeds > 1 else None,
@@ -222,8 +305,8 @@ def row(task: Task, horizon: int, setting: Setting, seeds: int, fixed: Choice | 
         "dropped_mae": _mean([score.dropped_mae for score in scores]),
         "repeat": {"mse": naive.mse, "mae": naive.mae, "dropped_mse": naive.dropped_mse},
         "repeat_published": setting.published[horizon],
-        "cpu_s_choosing": round(chosen, 1),
-        "cpu_s_a_seed": round((time.process_time() - began - chosen) / seeds, 1),
+        "cpu_s_choosing": round(choosing, 1),
+        "cpu_s_a_seed": round((time.process_time() - began) / seeds, 1),
     }
     return result | {"checks": checks(result, setting)}
 
@@ -248,12 +331,12 @@ def _mean(values: list[float | None]) -> float | None:
 def show(result: dict[str, Any]) -> None:
     """Print a row and the last value's under it."""
     spread = "" if result["mse_sd"] is None else f" ± {result['mse_sd']:.4f}"
-    naive, kind = result["repeat"], " (fixed)" if result["fixed"] else ""
+    naive, penalty = result["repeat"], result["penalty"]
+    how = f"weight {result['share']:.2f}" if penalty is None else f"solved, penalty {penalty:g}"
     print(
         f"{result['set']:<9}{result['horizon']:>4}  mse {result['mse']:.4f}{spread}  mae {result['mae']:.4f}  "
-        f"drop-last {result['dropped_mse']:.4f}  {'+'.join(result['models'])}, {result['members']} networks, "
-        f"weight {result['share']:.2f}{kind}; {result['cpu_s_a_seed']:.0f} CPU-s a seed, "
-        f"{result['cpu_s_choosing']:.0f} choosing"
+        f"drop-last {result['dropped_mse']:.4f}  {'+'.join(result['models'])} {result['lookbacks']}, {how} "
+        f"({result['kind']}); {result['cpu_s_a_seed']:.0f} CPU-s a seed, {result['cpu_s_choosing']:.0f} choosing"
     )
     print(
         f"{'':<9}{'':>4}  repeat the last value: mse {naive['mse']:.4f}  mae {naive['mae']:.4f}  "
@@ -271,6 +354,7 @@ def main() -> None:
     parser.add_argument("--horizons", default=",".join(map(str, HORIZONS)))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one seed at the shortest horizon")
+    parser.add_argument("--loop", action="store_true", help="train the networks of ETTh1 in place of solving them")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     paths = {name: path for name, path in (("ETTh1", options.ett), ("Exchange", options.exchange)) if path}
@@ -279,19 +363,21 @@ def main() -> None:
     torch.set_num_threads(1)
     horizons = [int(horizon) for horizon in options.horizons.split(",")]
     horizons, seeds = (horizons[:1], 1) if options.quick else (horizons, options.seeds)
-    rows = []
+    found = []
     if not options.json:
         print(f"Test rows, {seeds} seeds: mean ± deviation; whole test, and whole batches of 32 (drop-last)")
     for name, path in paths.items():
-        task = load_task(path, SETTINGS[name].split, name)
+        setting = SETTINGS[name]
+        if options.loop and setting.penalties:
+            setting = replace(setting, lookbacks=LOOP_LOOKBACKS, penalties=(), cuts=())
+        task = load_task(path, setting.split, name)
         for horizon in horizons:
-            setting = SETTINGS[name]
-            for fixed in (setting.fixed, None) if setting.fixed else (None,):
-                rows.append(row(task, horizon, setting, seeds, fixed))
+            for result in rows(task, horizon, setting, seeds):
+                found.append(result)
                 if not options.json:
-                    show(rows[-1])
+                    show(result)
     if options.json:
-        print(json.dumps({"seeds": seeds, "rows": rows}, indent=1))
+        print(json.dumps({"seeds": seeds, "rows": found}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The order path of a live account: gate, durable journal, simulated exchange and ledger in one hop.
 
 Prints, measured in turn in the same run,
-  * medians and 99th percentiles of a bare call of an actor that does nothing, with the same argument and a like answer;
-    of `LiveAccountActor.submit` of one order; and of the same account in this process: what the work itself costs;
+  * medians and 99th percentiles of a bare call of an actor that does nothing, with the same argument and a like answer,
+    and of one without either; of one order through `LiveHandle`, as every caller of an account sends it; and of the
+    same account in this process: what the work itself costs;
   * durable orders a second through the actor, in batches, and one by one from four agents that are actors themselves;
   * the floor: the disk's own time for one small durable write over a file that has its length, that of the least
     durable transaction of SQLite, and what the ratio would be without that.
@@ -31,6 +32,7 @@ import ray
 
 from actors.cluster import connect, disconnect
 from actors.live_account import start, stop
+from actors.live_handle import LiveHandle
 from nt_ray.market.archive import save_panel
 from nt_ray.market.source import load_panel
 from nt_ray.risk.gate import RiskLimits
@@ -63,12 +65,15 @@ class Bare:
         """Return the argument."""
         return argument
 
+    def nothing(self) -> None:
+        """Take nothing and return nothing."""
+
 
 @ray.remote(num_cpus=0)
 class Agent:
     """Sends orders one by one."""
 
-    def __init__(self, account: Any, name: str, symbols: list[str]) -> None:
+    def __init__(self, account: LiveHandle, name: str, symbols: list[str]) -> None:
         self._account, self._name, self._symbols = account, name, symbols
 
     def ready(self) -> None:
@@ -79,7 +84,7 @@ class Agent:
         found = 0
         for number in range(orders):
             request = order(self._name, number, self._symbols)
-            found += ray.get(self._account.submit.remote([request]))[0].status == OrderStatus.ACCEPTED
+            found += self._account.call("submit", [request])[0].status == OrderStatus.ACCEPTED
         return found
 
 
@@ -144,18 +149,19 @@ def check(reports: list[OrderReport]) -> None:
         raise SystemExit(message)
 
 
-def latencies(account: Any, here: LiveAccount, orders: int, symbols: list[str], folder: Path) -> dict[str, Any]:
+def latencies(account: LiveHandle, here: LiveAccount, orders: int, symbols: list[str], folder: Path) -> dict[str, Any]:
     """Time of one order, beside a bare call and beside the same work in this process."""
     bare, floor = Bare.remote(), Floor(folder)
-    samples: dict[str, list[float]] = {"fsync": [], "sqlite": [], "bare": [], "account": [], "in_process": []}
+    samples: dict[str, list[float]] = {key: [] for key in ("fsync", "sqlite", "empty", "bare", "account", "in_process")}
     reports: list[OrderReport] = []
     for first in range(-TURN * WARM_UP, orders, TURN):
         batch = [[order("one", n, symbols)] for n in range(TURN * WARM_UP + first, TURN * WARM_UP + first + TURN)]
         turn = {
             "fsync": timed(TURN, floor.write),
             "sqlite": timed(TURN, floor.commit),
+            "empty": timed(TURN, lambda _: ray.get(bare.nothing.remote())),
             "bare": timed(TURN, lambda i, b=batch: ray.get(bare.call.remote(b[i]))),
-            "account": timed(TURN, lambda i, b=batch: reports.extend(ray.get(account.submit.remote(b[i])))),
+            "account": timed(TURN, lambda i, b=batch: reports.extend(account.call("submit", b[i]))),
             "in_process": timed(TURN, lambda i, b=batch: reports.extend(here.submit(b[i]))),
         }
         if first >= 0:
@@ -167,19 +173,19 @@ def latencies(account: Any, here: LiveAccount, orders: int, symbols: list[str], 
     return {key: quantiles(values) for key, values in samples.items()}
 
 
-def batches_per_s(account: Any, orders: int, symbols: list[str]) -> float:
+def batches_per_s(account: LiveHandle, orders: int, symbols: list[str]) -> float:
     """Durable orders a second, a hundred to a call."""
     batches = [[order("many", first + n, symbols) for n in range(BATCH)] for first in range(0, orders, BATCH)]
     reports: list[OrderReport] = []
     started = time.perf_counter()
     for batch in batches:
-        reports.extend(ray.get(account.submit.remote(batch)))
+        reports.extend(account.call("submit", batch))
     took = time.perf_counter() - started
     check(reports)
     return len(reports) / took
 
 
-def agents_per_s(account: Any, orders: int, symbols: list[str]) -> float:
+def agents_per_s(account: LiveHandle, orders: int, symbols: list[str]) -> float:
     """Durable orders a second, one by one from each of four agents."""
     agents = [Agent.remote(account, f"agent-{number}", symbols) for number in range(AGENTS)]
     ray.get([agent.ready.remote() for agent in agents])
@@ -204,7 +210,8 @@ def measure(orders: int, where: Path | None = None) -> dict[str, Any]:
         plans = [ExchangePlan(n, folder, folder / "bars", ROW, CAPITAL, limits=LIMITS) for n in ("here", "actor")]
         here = LiveAccount(plans[0])
         connect(None, num_cpus=2, object_store_mb=150)
-        account = start(plans[1])
+        start(plans[1])
+        account = LiveHandle("actor")
         result = latencies(account, here, orders, symbols, folder)
         here.close()
         result["batches_per_s"] = round(batches_per_s(account, orders, symbols))
@@ -233,8 +240,9 @@ def main() -> None:
     for key, label in (
         ("fsync", "durable write of 4 KiB"),
         ("sqlite", "durable row of SQLite"),
-        ("bare", "bare actor call"),
-        ("account", "LiveAccountActor.submit"),
+        ("empty", "bare call of no argument"),
+        ("bare", "bare call of an order"),
+        ("account", "submit of an order"),
         ("in_process", "the same in process"),
     ):
         print(f"  {label:<28}{result[key]['p50_ms']:>10.4f}{result[key]['p99_ms']:>10.4f}")

@@ -1,4 +1,4 @@
-"""Shared fixtures: one Ray for the whole run of tests, and a watch for actors that a test leaves behind."""
+"""Shared fixtures: one Ray for all tests of a process, and a watch for actors that a test leaves behind."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from actors.environment import prepare
 
@@ -22,10 +23,23 @@ if os.access(MEMORY_DISK, os.W_OK) and shutil.disk_usage(MEMORY_DISK).free > ROO
 # Before any test module imports Ray.
 prepare()
 
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
 REPOSITORY = Path(__file__).parent.parent
+
+WAITING = {"actors", "chaos", "cluster", "deployments", "jobs", "test_readme.py"}
+"""Rooms whose tests wait for processes of Ray: a single file of theirs may take minutes."""
 
 RAYS_OWN = {"AutoscalingCoordinator", "_dataset_stats_actor"}
 """Namespaces of actors that Ray Train and Ray Data keep for the life of the cluster."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that processes which share the files end together; keep the order otherwise."""
+    tests = REPOSITORY / "tests"
+    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in WAITING)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 Prints CPU milliseconds of every step as JSON. Both loops train an instance of the peer's own class with squared error,
 Adam, each window scaled by its mean and deviation, and as many windows a step; validation, logs and checkpoints are
 off. A step of the peer is what lies between two ends of a batch, so its loader belongs to it, and the wrapping of the
-product's step in `nt_ray.neural.training.training.Training.advance` belongs to that. They take turns.
+product's step in `nt_ray.neural.training.training.Training.advance` belongs to that. The floor is what no loop can do
+without: forward, backward and Adam on one batch that lies ready. They take turns.
 
 PYTHONPATH=. .venv-peers/neuralforecast/bin/python benchmarks/peers/neuralforecast_steps.py TASK_AS_JSON
 """
@@ -134,16 +135,41 @@ class Own:
         return taken
 
 
+class Floor:
+    """Forward, backward and Adam of the peer's network on one batch of scaled windows."""
+
+    def __init__(self, name: str, windows: int, steps: int) -> None:
+        self._network = Borrowed(network_of(name, windows, steps)).train()
+        self._optimiser = torch.optim.Adam(self._network.parameters(), lr=RATE)
+        empty = torch.zeros((windows, LOOKBACK, 0)), torch.zeros((windows, LOOKBACK + HORIZON, 0))
+        inputs = torch.randn(windows, LOOKBACK), torch.ones(windows, LOOKBACK)
+        self._batch = Batch(*inputs, *empty, torch.zeros((windows, 0)))
+        self._target = torch.randn(windows, HORIZON, 1)
+
+    def steps(self, count: int) -> list[float]:
+        """CPU milliseconds of the next steps."""
+        taken = []
+        for _ in range(count):
+            began = time.process_time()
+            self._optimiser.zero_grad()
+            torch.nn.functional.mse_loss(self._network(self._batch), self._target).backward()
+            self._optimiser.step()
+            taken.append((time.process_time() - began) * 1e3)
+        return taken
+
+
 def measure(task: dict[str, Any]) -> dict[str, list[list[float]]]:
-    """CPU milliseconds of every step, by turn; `peer` false leaves the peer's loop out."""
+    """CPU milliseconds of every step, by turn; `peer` false leaves the peer's loop and the floor out."""
     name, windows, steps, turns = task["network"], task["windows"], task["steps"], task["turns"]
     panels = {rows: values_of(task["series"], rows) for rows in task["rows"]}
     own = {rows: Own(name, values, windows, steps * turns) for rows, values in panels.items()}
+    floor = Floor(name, windows, steps * turns) if task["peer"] else None
     found: dict[str, list[list[float]]] = {}
     for _ in range(turns):
         for rows, values in panels.items():
-            if task["peer"]:
+            if floor is not None:
                 found.setdefault(f"peer {rows}", []).append(peer_steps(name, values, windows, steps + 1))
+                found.setdefault("floor", []).append(floor.steps(steps))
             found.setdefault(f"own {rows}", []).append(own[rows].steps(steps))
     return found
 

@@ -42,8 +42,7 @@ class AssetClass(StrEnum):
 class Instrument:
     """What can be traded: its symbol and the increments in which its price and quantity are counted.
 
-    `close_only` says that only closing prices are known. One increment of price times one increment of
-    quantity must be a whole number of money quanta, so that every notional is exact.
+    `close_only` says that only closing prices are known.
     """
 
     symbol: str
@@ -61,16 +60,16 @@ class Instrument:
                 raise MarketDataError(
                     f"{self.symbol}: {name} {getattr(self, name)} is not positive. Give the venue's increment."
                 )
+
+    @property
+    def notional_unit(self) -> int:
+        """Money quanta of one price increment times one quantity increment; raises where they are no whole number."""
         unit = self.price_increment * self.quantity_increment * QUANTA_PER_UNIT
         if unit != unit.to_integral_value():
             raise MarketDataError(
                 f"{self.symbol}: price_increment x quantity_increment is finer than 1e-8. Use coarser increments."
             )
-
-    @property
-    def notional_unit(self) -> int:
-        """Money quanta of one price increment times one quantity increment."""
-        return int(self.price_increment * self.quantity_increment * QUANTA_PER_UNIT)
+        return int(unit)
 
     def price(self, ticks: int) -> Decimal:
         """Price of `ticks` price increments."""
@@ -91,6 +90,9 @@ class Instrument:
 @dataclass(frozen=True, slots=True, eq=False)
 class BarPanel:
     """Bars of N instruments on one common time axis.
+
+    One increment of price times one of quantity is a whole number of money quanta for each instrument, so that what
+    trades here has exact amounts.
 
     Attributes
     ----------
@@ -122,6 +124,8 @@ class BarPanel:
             raise MarketDataError(f"Bar values have shape {self.values.shape}; {shape} is needed.")
         for position, field in enumerate(self.fields):
             check_field_name(field, FIELDS + self.fields[:position])
+        for instrument in self.instruments:
+            _ = instrument.notional_unit
         symbols = [i.symbol for i in self.instruments]
         if len(set(symbols)) != len(symbols):
             twice = sorted({s for s in symbols if symbols.count(s) > 1})

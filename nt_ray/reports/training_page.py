@@ -22,14 +22,13 @@ def write_training(trained: Trained, facts: Mapping[str, Any], path: str | Path)
 def render_training(trained: Trained, facts: Mapping[str, Any]) -> str:
     """Render the page of a training as one HTML document."""
     drawn = {"losses": _losses(trained)}
-    best = dict(trained.validations).get(trained.best)
-    found = "no validation" if best is None else f"best validation loss {number(best, 5)} after step {trained.best:,}"
+    course = "solved in closed form" if trained.recipe.solver == "ridge" else f"{trained.step:,} steps"
     known = {**facts, **trained.recipe.model_dump(mode="json")}
     rows = [[text(name.replace("_", " ")), text(_plain(value))] for name, value in known.items()]
     return render_page(
         name=f"Training of {trained.recipe.model}",
         kind="training",
-        facts=f"{trained.step:,} steps · {found}",
+        facts=f"{course} · {_best(trained)}",
         body=(
             '<div class="stack">'
             + section("losses", "Losses of training and validation", plot("losses", drawn))
@@ -38,6 +37,18 @@ def render_training(trained: Trained, facts: Mapping[str, Any]) -> str:
         ),
         figures=drawn,
     )
+
+
+def _best(trained: Trained) -> str:
+    """Best validation in words, and when or with what it was found."""
+    loss = dict(trained.validations).get(trained.best)
+    if loss is None:
+        return "no validation"
+    solved = trained.recipe.solver == "ridge"
+    how = (
+        f"with the penalty {trained.recipe.penalties[trained.best - 1]:g}" if solved else f"after step {trained.best:,}"
+    )
+    return f"best validation loss {number(loss, 5)} {how}"
 
 
 def _losses(trained: Trained) -> Figure:

@@ -7,6 +7,7 @@ something that is no number in range, is silent for that block, with the reason,
 others go on. Knows nothing of other hosts.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -22,6 +23,9 @@ from nt_ray.types import FloatArray
 
 REPLAY_BARS = 256
 """Bars replayed at a time on the way to a later block."""
+
+REMEMBERED = 2
+"""Blocks whose opinions are kept for whoever watches: the one that is traded, and the one asked for ahead."""
 
 
 class PlainAgent(Protocol):
@@ -57,6 +61,7 @@ class AgentGroup:
         self._cursor = 0
         self._block: tuple[int, int] | None = None
         self._answer: tuple[Opinions, tuple[Silence, ...]] | None = None
+        self._said: deque[tuple[int, Opinions]] = deque(maxlen=REMEMBERED)
 
     @property
     def symbols(self) -> int:
@@ -86,7 +91,17 @@ class AgentGroup:
             self._advance(min(start, self._cursor + REPLAY_BARS), replay=True)
         self._answer = self._advance(stop, replay=False)
         self._block = (start, stop)
+        self._said.append((start, self._answer[0]))
         return self._answer
+
+    def said(self, bar: int) -> Opinions:
+        """Opinions for one bar of the blocks last answered; raises `LostStateError` for any other."""
+        for start, opinions in reversed(self._said):
+            row = bar - start
+            if 0 <= row < len(opinions.targets):
+                own = slice(row, row + 1)
+                return Opinions(opinions.agents, opinions.symbols, opinions.targets[own], opinions.weights[own])
+        raise LostStateError(f"This host does not remember what was said for bar {bar}.")
 
     def report(self) -> Report:
         """Running results of the agents up to the last bar answered."""

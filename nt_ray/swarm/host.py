@@ -68,6 +68,10 @@ class Host:
         tally = tally_of(opinions, self._group.symbols)
         return receipt, Ballot(tally, opinions if with_opinions else None)
 
+    def said(self, bar: int) -> Opinions:
+        """What the agents said for a bar of the blocks last asked for."""
+        return self._group.said(bar)
+
     def merge(self, *ballots: Ballot) -> Ballot:
         """Merge ballots of disjoint sets of agents."""
         return join_ballots(ballots)

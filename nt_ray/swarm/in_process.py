@@ -51,11 +51,12 @@ class InProcessTransport:
         faults: Sequence[Fault] = (),
         fields: Sequence[str] = (),
     ) -> None:
+        self._specs = tuple(specs)
         self._values = values
         self._fields = tuple(fields)
         self._find = find
         self._plain = dict(plain or {})
-        self._members = dict(enumerate(partition(specs, hosts)))
+        self._members = dict(enumerate(partition(self._specs, hosts)))
         self._faults = {(f.host, f.call): f.kind for f in faults}
         self._calls = dict.fromkeys(self._members, 0)
         self._hosts: dict[int, Host] = {}
@@ -114,6 +115,14 @@ class InProcessTransport:
         """Start a host afresh."""
         self.replaced.append(host)
         self._start(host)
+
+    def resize(self, hosts: int) -> None:
+        """Spread the agents anew over so many hosts."""
+        self._members = dict(enumerate(partition(self._specs, hosts)))
+        self._calls = {number: self._calls.get(number, 0) for number in self._members}
+        self._hosts.clear()
+        for number in self._members:
+            self._start(number)
 
     def append(self, values: FloatArray) -> None:
         """Add new bars at every host."""

@@ -90,6 +90,11 @@ class Swarm:
         self._covered = coverage > 0
 
     @property
+    def topology(self) -> str:
+        """Name of the topology that voices travel by now."""
+        return self._topology.name
+
+    @property
     def stats(self) -> SwarmStats:
         """What all rounds so far have cost."""
         return self._totals.stats()
@@ -116,6 +121,17 @@ class Swarm:
     def prefetch(self, start: int, stop: int) -> None:
         """Let the agents begin with a block that will be decided next."""
         self._next = self._ask(start, stop)
+
+    def resize(self, hosts: int) -> None:
+        """Spread the agents anew over so many hosts; the next block is decided as it would have been."""
+        self._next = None
+        self.transport.resize(hosts)
+        self._lateness.clear()
+
+    def rewire(self, topology: Topology) -> None:
+        """Let voices travel by another topology from the next block on."""
+        self._next = None
+        self._topology = topology
 
     def append(self, values: FloatArray) -> None:
         """Add new bars, (B, N, 5), as live trading does."""

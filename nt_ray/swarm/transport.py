@@ -41,6 +41,9 @@ class Transport(Protocol):
     def replace(self, host: int) -> None:
         """Give up a host and start another with the same agents."""
 
+    def resize(self, hosts: int) -> None:
+        """Spread the agents anew over so many hosts, which rebuild what the agents remember; all or nothing."""
+
     def append(self, values: FloatArray) -> None:
         """Add new bars at every host, those started later included."""
 

@@ -245,7 +245,7 @@ def test_real_data_agree_with_plain_decimals_to_the_last_quantum(real: BarPanel,
     assert_same(result, reference)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     missing=st.sampled_from([0.0, 0.05, 0.4]),

@@ -125,7 +125,7 @@ def test_the_optimum_is_that_of_the_whole_program(kind, seed) -> None:
     satisfied(trade.weights, c)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(20, 60), st.integers(1, 12), st.sampled_from([0.0, 0.01, 1.0]))
 def test_ties_repeated_assets_and_tiny_samples_are_solved_exactly(seed, T, N, grid) -> None:
     returns = tailed(seed, T, N)

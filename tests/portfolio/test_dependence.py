@@ -10,7 +10,7 @@ from nt_ray.portfolio.dependence import exceedance_correlation, kendall, tail_de
 from nt_ray.types import FloatArray
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), periods=st.integers(2, 60), levels=st.sampled_from([2, 5, 1000]))
 def test_kendall_is_that_of_scipy_with_and_without_ties(seed: int, periods: int, levels: int) -> None:
     returns = np.random.default_rng(seed).integers(0, levels, (periods, 3)) * 0.01

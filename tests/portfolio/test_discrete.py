@@ -26,7 +26,7 @@ def least_misfit(weights: np.ndarray, prices: np.ndarray, capital: float) -> flo
     return float((np.abs(wanted - held).sum(axis=1) + np.abs((wanted - held).sum(axis=1))).min())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(["long", "partly", "short"]))
 def test_the_exact_allocation_is_the_best_of_all(seed: int, kind: str) -> None:
     draws = np.random.default_rng(seed)
@@ -40,7 +40,7 @@ def test_the_exact_allocation_is_the_best_of_all(seed: int, kind: str) -> None:
     assert found.bound <= found.misfit
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1), assets=st.integers(1, 12), shorts=st.booleans(),
     method=st.sampled_from(["greedy", "exact"]),

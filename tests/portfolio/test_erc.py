@@ -65,7 +65,7 @@ def test_the_cone_program_has_the_same_optimum(seed) -> None:
     assert risk_parity(covariance, budgets).weights == pytest.approx(x.value / x.value.sum(), rel=1e-3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 30), st.booleans(), st.floats(1e-8, 1e6))
 def test_contributions_are_the_budgets_for_any_covariance(seed, n, short, size) -> None:
     covariance = random_covariance(seed, n, rows=max(2, n // 2) if short else None) * size

@@ -18,7 +18,7 @@ from nt_ray.portfolio.hidden_markov import (
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), states=st.integers(2, 3), assets=st.integers(1, 3))
 def test_recursions_equal_the_sum_over_all_paths(seed: int, states: int, assets: int) -> None:
     draws = np.random.default_rng(seed)

@@ -89,7 +89,7 @@ def test_a_factor_covariance_is_multiplied_out() -> None:
     assert hrp(factors).weights == pytest.approx(hrp(factors.dense()).weights, rel=1e-13)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 1000), st.integers(2, 25))
 def test_bounds_are_kept_and_the_weights_sum_to_the_budget(seed, n) -> None:
     draw = np.random.default_rng(seed)

@@ -126,7 +126,7 @@ def test_a_start_of_another_shape_is_not_used() -> None:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), money=st.floats(1e-6, 1e6), size=st.floats(1e-3, 1e3))
 def test_units_of_return_and_of_weight_change_nothing(seed: int, money: float, size: float) -> None:
     means, factor = _market(12, seed)
@@ -139,7 +139,7 @@ def test_units_of_return_and_of_weight_change_nothing(seed: int, money: float, s
     assert scaled.residual <= PROVEN
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000))
 def test_no_feasible_portfolio_is_better(seed: int) -> None:
     means, factor = _market(8, seed)

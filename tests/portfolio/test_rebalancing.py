@@ -61,7 +61,7 @@ def test_purchases_are_cut_to_the_cash_that_is_there() -> None:
     assert plan.cash == 100
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**32 - 1), assets=st.integers(1, 6), to=st.sampled_from(["target", "edge"]),
     width=st.sampled_from([0.0, 0.02, 0.1]), rate=st.sampled_from(["0", "0.0007", "0.02"]),

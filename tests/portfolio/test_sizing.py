@@ -11,7 +11,7 @@ PRICES = st.one_of(st.floats(0.01, 1e4), st.sampled_from([math.nan, 0.0]))
 CAPS = st.one_of(st.just(math.inf), st.floats(0.01, 3.0))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     exposure=st.one_of(st.floats(-1.0, 1.0), st.sampled_from([math.nan, 0.0, -0.0, 1.0])),
     price=PRICES,

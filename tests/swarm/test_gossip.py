@@ -38,7 +38,7 @@ def exchange(nodes, number, parcels):
     return [summary for summary, _ in results], out
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(agents=st.integers(4, 40), hosts=st.integers(1, 4), seed=st.integers(0, 10_000))
 def test_mass_is_conserved_to_the_last_unit_and_the_truth_lies_between_the_estimates(agents, hosts, seed):
     plan, opinions = session(agents, hosts, 2, seed)
@@ -81,7 +81,7 @@ def test_a_round_out_of_order_is_refused():
         flood.step(2, ())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(agents=st.integers(4, 60), hosts=st.integers(1, 4), seed=st.integers(0, 10_000))
 def test_flooding_ends_when_every_host_knows_every_opinion_after_as_many_rounds_as_the_graph_is_wide(
     agents, hosts, seed

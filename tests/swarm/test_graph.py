@@ -7,7 +7,7 @@ from nt_ray.swarm.failures import SwarmSetupError
 from nt_ray.swarm.graph import regular_graph
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(n=st.integers(1, 150), half=st.integers(1, 5), seed=st.integers(0, 2**31))
 def test_the_graph_is_simple_regular_and_connected(n, half, seed):
     graph = regular_graph(n, 2 * half, seed)

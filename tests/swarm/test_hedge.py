@@ -19,7 +19,7 @@ def run(learner, table):
     return sum(learner.update(row, awake) for row in table)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(losses)
 def test_regret_stays_below_its_bound_with_the_fixed_rate(table):
     rounds, experts = table.shape
@@ -28,7 +28,7 @@ def test_regret_stays_below_its_bound_with_the_fixed_rate(table):
     assert suffered - best <= math.sqrt(rounds * math.log(experts) / 2) + 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(losses)
 def test_regret_stays_below_its_bound_with_the_anytime_rate(table):
     rounds, experts = table.shape
@@ -53,7 +53,7 @@ def test_an_adversary_who_charges_the_heaviest_expert_gains_no_more_than_the_bou
     assert 0.0 < total - table.min() <= bound
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(losses, st.integers(0, 2**31))
 def test_regret_against_a_specialist_counts_only_the_rounds_in_which_it_is_awake(table, seed):
     rounds, experts = table.shape

@@ -24,7 +24,7 @@ def ballot(voices, symbols=2, symbol=1):
     return Ballot(tally_of(opinions, symbols), opinions)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(voice, min_size=1, max_size=15))
 def test_the_median_equals_the_standard_librarys_over_voters(voices):
     result = Median().exposures(0, ballot(voices))
@@ -36,7 +36,7 @@ def test_the_median_equals_the_standard_librarys_over_voters(voices):
     assert np.isnan(result[0, 0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(voice, min_size=1, max_size=15), st.sampled_from([0.0, 0.1, 0.2, 0.34, 0.49]))
 def test_the_trimmed_mean_equals_a_plain_one(voices, trim):
     result = Trimmed(trim).exposures(0, ballot(voices))[0, 1]
@@ -55,7 +55,7 @@ def test_trimming_nothing_is_the_mean():
     assert Trimmed(0.0).exposures(0, ballot(voices))[0, 1] == Mean().exposures(0, ballot(voices))[0, 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     honest=st.lists(st.integers(-1000, 1000), min_size=9, max_size=15),
     faulty=st.lists(voice, min_size=0, max_size=2),

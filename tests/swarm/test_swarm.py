@@ -90,7 +90,7 @@ def test_a_mesh_gossips_to_within_epsilon_of_the_mean(specs, values, find, refer
     assert np.nanmax(np.abs(exposures - expected)) > 0.0
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     hosts=st.integers(1, 20),
     block=st.integers(1, 80),
@@ -157,7 +157,7 @@ def test_nobody_answering_holds_everything(values, find):
 
 
 # A fifth of the voters is trimmed at each end: of ten, two may lie.
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     honest=st.lists(st.floats(-0.5, 0.5), min_size=8, max_size=11),
     lies=st.lists(st.sampled_from([-1.0, 1.0]), min_size=1, max_size=2),

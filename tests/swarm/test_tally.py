@@ -24,7 +24,7 @@ def opinions(said, first=0):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(voices)
 def test_mean_and_spread_equal_exact_fractions(said):
     tally = tally_of(opinions(said), 3)
@@ -44,7 +44,7 @@ def test_mean_and_spread_equal_exact_fractions(said):
         assert abs(deviation[0, symbol] ** 2 - float(variance)) < 1e-12
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(voices, st.integers(0, 12), st.randoms(use_true_random=False))
 def test_ballots_merge_to_the_same_in_any_grouping(said, cut, random):
     whole = opinions(said)

@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.inputs import check_returns
@@ -49,6 +48,9 @@ def noise_edge(eigenvalues: FloatArray, ratio: float, *, bandwidth: float = 0.01
         raise RiskError(f"{ratio:.3g} periods an asset are too few to tell noise. Give more periods than assets.")
     if not bandwidth > 0.0:
         raise RiskError(f"bandwidth={bandwidth} is not positive. Use a value such as 0.01.")
+
+    # Every account and every run imports this file, and scipy.optimize takes a third of a second that few need.
+    from scipy.optimize import minimize_scalar
 
     def misfit(variance: float) -> float:
         places, law = marchenko_pastur(variance, ratio, _POINTS)

@@ -6,7 +6,6 @@ Chinneck and Dravnieks 1991). Each test is a linear program in HiGHS. Bounds are
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
 from nt_ray.errors import RiskError
 from nt_ray.portfolio.optimise.problem import Problem
@@ -45,6 +44,9 @@ def _members(problem: Problem) -> list[tuple[str, str]]:
 
 def _feasible(problem: Problem, members: list[tuple[str, str]]) -> bool:
     """Tell whether weights satisfy these members; |w - previous| and |w| are bounded from above by variables."""
+    # Every account and every run imports this file, and scipy.optimize takes a third of a second that few need.
+    from scipy.optimize import linprog
+
     n = problem.assets
     chosen = set(members)
     lower = problem.lower if ("", _LOWER) in chosen else np.full(n, -np.inf)

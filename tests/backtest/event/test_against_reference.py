@@ -189,7 +189,7 @@ def assert_same(result: EventResult, slow: Any) -> None:
     assert result.unexplained == 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 2**32 - 1),
     path=st.sampled_from(Path),

@@ -68,7 +68,7 @@ def _money(quanta: int) -> Decimal:
     return Decimal(quanta).scaleb(-8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     orders=st.lists(st.tuples(st.integers(0, 10), st.integers(0, 1), st.integers(-40, 40)), max_size=12),
     split=st.tuples(st.integers(1, 11), st.integers(1, 7), st.integers(1, 7)),

@@ -216,7 +216,7 @@ def test_constant_growth_and_ruin_have_no_ratios() -> None:
     assert ruined["cagr_calendar"] is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CURVES, st.booleans())
 def test_every_measure_is_a_finite_number_or_none(curve: np.ndarray, own: bool) -> None:
     e = Evidence(days("2019-12-20", len(curve) - 1), curve, 252.0, benchmark=curve[::-1].copy() if own else None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nt_ray.backtest.event.market import Market, Terms
@@ -121,7 +121,7 @@ def all_speeds_agree(strategy: Strategy, seed: int, *kinds: Kind) -> int:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**32))
 def test_any_parameters_end_on_the_same_quantum_at_three_speeds(strategy: Strategy, seed: int) -> None:
     all_speeds_agree(strategy, seed, Kind.GENERIC)

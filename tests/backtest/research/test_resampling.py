@@ -33,7 +33,7 @@ def test_ruin_of_a_fair_coin_follows_the_reflection_principle() -> None:
     assert found.ruin_error == pytest.approx(math.sqrt(expected * (1 - expected) / 20_000), rel=0.05)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(chunk=st.integers(1, 70), ruin=st.sampled_from([0.0, 0.9]))
 def test_chunks_change_nothing(chunk: int, ruin: float) -> None:
     returns = np.random.default_rng(1).normal(0.001, 0.03, 40)

@@ -31,7 +31,7 @@ def expected(closes: np.ndarray, fast: int, slow: int) -> list[int]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     halves=st.lists(st.integers(1, 4) | st.none(), min_size=2, max_size=70),
     fast=st.integers(1, 5),

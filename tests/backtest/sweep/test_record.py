@@ -69,7 +69,7 @@ def test_a_record_of_a_group_has_every_symbol_of_it(panel: BarPanel, costs: Cost
         assert_same(record(plan, 0, group), wanted)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10**6),
     fast=st.integers(1, 6),

@@ -127,7 +127,7 @@ def test_wandering_targets_end_where_the_simulator_ends(
     assert assert_equal(plan, run(plan, rows), rows) > 1000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), speed=st.floats(0.0, 3.0), band=st.sampled_from([0.0, 0.01, 0.3]))
 def test_any_market_ends_where_the_simulator_ends(seed: int, speed: float, band: float) -> None:
     random = np.random.default_rng(seed)

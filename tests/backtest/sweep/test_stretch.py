@@ -19,7 +19,7 @@ from nt_ray.strategies.registry import find
 CROSS = find("sma_cross")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 10**6),
     bars=st.integers(2, 5 * BLOCK),

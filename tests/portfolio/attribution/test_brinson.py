@@ -19,7 +19,7 @@ def test_one_period_by_hand() -> None:
     assert found.allocation.sum() + found.selection.sum() + found.interaction.sum() == pytest.approx(0.032)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 2**32 - 1), periods=st.integers(1, 30), segments=st.integers(1, 6),
     linking=st.sampled_from(["carino", "menchero"]), size=st.sampled_from([0.0, 1e-9, 0.01, 0.2]),

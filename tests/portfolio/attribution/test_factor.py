@@ -9,7 +9,7 @@ from nt_ray.portfolio.attribution.factor import attribute_factors, regress_expos
 from nt_ray.types import FloatArray
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), periods=st.integers(1, 40), against=st.booleans())
 def test_contributions_costs_and_residual_sum_to_the_compounded_return(seed: int, periods: int, against: bool) -> None:
     draws = np.random.default_rng(seed)

@@ -81,7 +81,7 @@ def test_a_view_that_says_nothing_new_has_no_tilt() -> None:
     assert result.tilts[2] / 2.5 == pytest.approx(0.0, abs=0.006)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 4), tau=st.sampled_from([0.01, 0.05, 1.0]))
 def test_the_master_formula_with_inverses_gives_the_same(seed: int, count: int, tau: float) -> None:
     """Black and Litterman (1992): mean [(tau S)^-1 + P'O^-1 P]^-1 [(tau S)^-1 pi + P'O^-1 q], M the first inverse."""

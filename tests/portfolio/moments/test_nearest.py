@@ -36,7 +36,7 @@ def test_no_correlation_matrix_is_nearer() -> None:
         assert max(np.sum((matrix - repair.matrix) * (other - repair.matrix)) for other in others + signs) < 1e-7
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     assets=st.integers(2, 10), seed=st.integers(0, 2**32 - 1), method=st.sampled_from(["higham", "clip"]),
     floor=st.sampled_from([0.0, 1e-8, 0.05]),

@@ -9,7 +9,7 @@ from nt_ray.portfolio.moments.shrinkage import ledoit_wolf, oas, shrink_ledoit_w
 from nt_ray.types import FloatArray
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     periods=st.integers(2, 80), assets=st.integers(2, 60), scale=st.sampled_from([1e-4, 0.01, 50.0]),
     seed=st.integers(0, 2**32 - 1),
