@@ -33,7 +33,7 @@ class Drain:
 
     async def begun(self) -> None:
         """Wait until the replica is being stopped."""
-        if self._looking is None or self._looking.done():
+        if self._looking is None:
             self._looking = asyncio.create_task(self._look())
         self._waiting += 1
         try:
@@ -41,7 +41,9 @@ class Drain:
         finally:
             self._waiting -= 1
             if not self._waiting:
+                # Whoever comes next looks anew: a task that is being cancelled would end him too.
                 self._looking.cancel()
+                self._looking = None
 
     async def _look(self) -> None:
         while not self._is_begun():

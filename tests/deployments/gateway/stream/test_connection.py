@@ -94,7 +94,7 @@ def pings(sent: list[dict[str, Any]]) -> list[int]:
 def test_a_client_is_asked_whether_he_has_read_and_who_does_not_answer_is_ended() -> None:
     async def run() -> None:
         socket, source = Socket(), EventStream()
-        pace = Pace(look_s=0.01, reading=Patience(ask_s=0.02, answer_s=0.1))
+        pace = Pace(look_s=0.01, reading=Patience(ask_s=0.02, answer_s=0.5))
         door: Any = socket
         serving = asyncio.create_task(
             Connection(door, Hub(source), Everybody(), "127.0.0.1", Seats(1, 1), pace, Drain(lambda: False)).run()
@@ -140,5 +140,26 @@ def test_everybody_is_told_when_the_replica_begins_to_end(monkeypatch: pytest.Mo
             late: Any = Socket()
             await Connection(late, hub, Everybody(), "127.0.0.1", Seats(9, 9), Pace(), drain).run()
         assert [socket.closed for socket in (*sockets, late)] == [[], *[[(1012, "replica_ends")]] * 3]
+
+    asyncio.run(run())
+
+
+def test_who_comes_at_the_moment_the_last_one_leaves_is_not_ended_with_him() -> None:
+    async def run() -> None:
+        begun = False
+        drain = Drain(lambda: begun, every_s=0.001)
+        for _ in range(3):
+            last = asyncio.create_task(drain.begun())
+            await asyncio.sleep(0)
+            last.cancel()
+            # His turn comes right after that of the one who leaves.
+            staying = asyncio.create_task(drain.begun())
+            await asyncio.sleep(0.01)
+            assert last.cancelled()
+            assert not staying.done()
+            staying.cancel()
+        begun = True
+        async with asyncio.timeout(5.0):
+            await drain.begun()
 
     asyncio.run(run())
