@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nt_ray.neural.models.dropout import Dropout
+
 
 class Attention(nn.Module):
     """Multi-head self-attention: softmax(Q K' / sqrt(d)) V for each head, one product for Q, K and V.
@@ -39,7 +41,7 @@ class Layer(nn.Module):
         self.between = nn.LayerNorm(width)
         self.widen = nn.Linear(width, inner)
         self.narrow = nn.Linear(inner, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B, N, D) to (B, N, D)."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from nt_ray.neural.heads.heads import Head
 from nt_ray.neural.heads.point import LOSSES
 from nt_ray.neural.models.base import Forecaster, Model, Shape
+from nt_ray.neural.models.dropout import Dropout
 from nt_ray.neural.series.batch import Batch, Truth
 from nt_ray.philox import generator
 from nt_ray.strategies.base import Parameter
@@ -48,7 +49,7 @@ class DeepAR(Forecaster):
         else:
             cells = [nn.LSTM(sizes[0], hidden, layers, batch_first=True)]
         self.layers = nn.ModuleList(cells)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.outputs = nn.Linear(hidden, shape.outputs)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nt_ray.neural.models.base import Forecaster, Shape
+from nt_ray.neural.models.dropout import Dropout
 from nt_ray.neural.models.inputs import history, history_width
 from nt_ray.neural.models.readout import Readout
 from nt_ray.neural.series.batch import Batch
@@ -38,7 +39,7 @@ class Recurrent(Forecaster):
             # One module a layer: the dropout within a fused stack has a random state of its own on a GPU.
             cells = [cell(*pair, batch_first=True) for pair in zip([inputs, *sizes], sizes, strict=False)]
         self.layers = nn.ModuleList(cells)
-        self.dropout = nn.Dropout(values["dropout"])
+        self.dropout = Dropout(values["dropout"])
         self.readout = Readout(sizes[-1], shape)
 
     def forward(self, batch: Batch) -> Tensor:

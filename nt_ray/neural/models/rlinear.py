@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from nt_ray.neural.models.base import Forecaster, Model, Shape
+from nt_ray.neural.models.dropout import Dropout
 from nt_ray.neural.models.inputs import filled
 from nt_ray.neural.models.reversible import normalised, restored
 from nt_ray.neural.series.batch import Batch
@@ -21,7 +22,7 @@ class RLinear(Forecaster):
 
     def __init__(self, shape: Shape, dropout: float) -> None:
         super().__init__(shape)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(shape.lookback, shape.horizon * shape.outputs)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nt_ray.neural.models.base import Forecaster, Model, Shape
 from nt_ray.neural.models.causal import CausalConv
+from nt_ray.neural.models.dropout import Dropout
 from nt_ray.neural.models.inputs import history, history_width
 from nt_ray.neural.models.readout import Readout
 from nt_ray.neural.series.batch import Batch
@@ -28,7 +29,7 @@ class Block(nn.Module):
         self.first = CausalConv(inputs, width, kernel, dilation)
         self.second = CausalConv(width, width, kernel, dilation)
         self.around = nn.Conv1d(inputs, width, 1) if inputs != width else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, values: Tensor, steps: int) -> Tensor:
         """The last `steps` outputs (B, width, steps) of values (B, inputs, T)."""

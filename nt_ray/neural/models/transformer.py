@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from nt_ray.neural.models.attention import Layer
 from nt_ray.neural.models.base import Forecaster, Model, Shape
+from nt_ray.neural.models.dropout import Dropout
 from nt_ray.neural.models.inputs import filled, history, history_width
 from nt_ray.neural.models.readout import Readout
 from nt_ray.neural.models.reversible import normalised, restored
@@ -39,7 +40,7 @@ class PatchTransformer(Forecaster):
             Layer(width, int(values["heads"]), int(values["inner"]), dropout) for _ in range(int(values["layers"]))
         )
         self.after = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.readout = Readout(count * width, shape)
 
     def forward(self, batch: Batch) -> Tensor:

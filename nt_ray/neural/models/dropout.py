@@ -1,0 +1,42 @@
+"""Dropout whose draws cost a quarter on a CPU.
+
+torch draws a number of 32 bits or more for every element, which is a third of a training step of the transformer.
+Here one draw of 64 bits decides on four elements, so a share is a multiple of 2^-16; what stays is divided by
+the share that stays in truth, so the mean is exact. On other devices it is torch's own.
+
+Source: Srivastava et al. (2014), Dropout: a simple way to prevent neural networks from overfitting, JMLR 15.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LEVELS: Final = 1 << 16
+
+
+class Dropout(nn.Module):
+    """Set a share of the elements to zero while training and scale up the rest; the default generator draws."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self._left_out = min(round(share * LEVELS), LEVELS - 1)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Values of any shape, to the same shape."""
+        if not self.training or not self.share:
+            return values
+        if values.device.type != "cpu":
+            return functional.dropout(values, self.share)
+        count = values.numel()
+        # Without an upper bound all 64 bits are drawn.
+        draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(1 << 63), None)
+        drawn = draws.view(torch.int16)[:count].view(values.shape)
+        stays = drawn.ge(self._left_out - LEVELS // 2).to(values.dtype)
+        return values * stays.mul_(LEVELS / (LEVELS - self._left_out))
+
+    def extra_repr(self) -> str:
+        """Tell the share."""
+        return f"share={self.share}"
