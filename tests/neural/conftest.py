@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nt_ray.neural.models.base import Forecaster
+from nt_ray.neural.models.dropout import Dropout
 from nt_ray.neural.series.batch import Batch
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.neural.training.recipe import Recipe
@@ -51,7 +52,7 @@ class Straight(Forecaster):
 
     def __init__(self, recipe: Recipe, dropout: float = 0.0) -> None:
         super().__init__(recipe.shape(0, 0, 0, 1))
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.layer = nn.Linear(recipe.lookback, recipe.horizon)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -76,3 +77,24 @@ def recipe() -> Recipe:
     return Recipe(
         model="rlinear", lookback=12, horizon=4, batch=16, steps=60, lr=0.01, validate_every=20, validation=0.2
     )
+
+
+@pytest.fixture
+def sizes() -> Callable[[str, int, int], dict[str, float]]:
+    """Parameters that make a network of this name a small one, of a width and so many layers."""
+
+    def of(name: str, width: int, layers: int) -> dict[str, float]:
+        cells = {"hidden": width, "layers": layers}
+        known: dict[str, dict[str, float]] = {
+            **dict.fromkeys(("lstm", "gru", "deepar"), cells),
+            "tcn": {"width": width // 2, "kernel": 3},
+            "transformer": {
+                "width": width, "heads": 2, "inner": width, "layers": layers, "patch": width // 2, "stride": width // 4
+            },
+            "nbeats": {"width": width, "layers": layers, "generic": 1},
+            "nhits": {"width": width},
+            "dlinear": {"kernel": 3},
+        }  # fmt: skip
+        return known.get(name, {})
+
+    return of

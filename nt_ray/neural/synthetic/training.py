@@ -6,8 +6,7 @@ back, after which training ends with the very bits of an uninterrupted one (same
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nt_ray.neural.first_weights import first_weights
 from nt_ray.neural.inference.folder import match, read_tensors, read_text, write_folder
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.synthetic.critic import Critic
@@ -179,27 +179,19 @@ class GanTraining:
 
 def build_generator(settings: GanSettings) -> Generator:
     """Build the generator that settings describe, with the first weights of their seed."""
-    with _first_weights(settings.seed, 0):
+    with first_weights(number_for_weights(settings.seed, 0)):
         return Generator(width=settings.width, layers=settings.layers, channels=settings.channels)
 
 
 def build_critic(settings: GanSettings) -> Critic:
     """Build the critic that settings describe, with the first weights of their seed."""
-    with _first_weights(settings.seed, 1):
+    with first_weights(number_for_weights(settings.seed, 1)):
         return Critic(width=settings.critic_width, layers=settings.critic_layers)
 
 
 def data_hash(returns: FloatArray) -> str:
     """SHA-256 of returns (n,) as little-endian float64."""
     return hashlib.sha256(returns.astype("<f8").tobytes()).hexdigest()
-
-
-@contextmanager
-def _first_weights(seed: int, network: int) -> Iterator[None]:
-    """Torch's generator as it draws the weights of a network; afterwards it is as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(number_for_weights(seed, network))
-        yield
 
 
 def _rate(done: float) -> float:

@@ -1,8 +1,7 @@
 """Networks and heads from a recipe, their weights drawn from its seed alone."""
 
-import torch
-
 from nt_ray.neural.ensemble import EnsembleHead
+from nt_ray.neural.first_weights import first_weights
 from nt_ray.neural.heads.heads import Head, find_head
 from nt_ray.neural.models import registry
 from nt_ray.neural.models.base import Forecaster
@@ -21,6 +20,5 @@ def build_head(recipe: Recipe) -> Head:
 def build_network(recipe: Recipe, signature: Signature, outputs: int) -> Forecaster:
     """New network of a recipe; the global random state is left as it was."""
     shape = recipe.shape(len(signature.past), len(signature.future), len(signature.static), outputs)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(mix(recipe.seed, WEIGHTS) >> 1)
+    with first_weights(mix(recipe.seed, WEIGHTS) >> 1):
         return registry.build(recipe.model, shape, recipe.parameters)

@@ -53,8 +53,8 @@ class GraphStep:
         if step != self._next:
             self._counter.fill_(step - first)
             self._read_to = step - first
-        self._task.seed_draws(step)
-        self._graph.replay()
+        with self._task.draws(step):
+            self._graph.replay()
         self._next = step + 1
 
     def read(self) -> Tensor:

@@ -4,6 +4,7 @@ A step is a function of the weights, the moments and its number alone: windows, 
 the network follow from (seed, step). Losses stay on the device until they are read.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from nt_ray.neural.heads.heads import Head
 from nt_ray.neural.models.base import Forecaster
+from nt_ray.neural.models.dropout import drawn_from
 from nt_ray.neural.series.batch import Truth, Windows
 from nt_ray.neural.series.sampling import Order, Sampler, mix
 from nt_ray.neural.series.valid import ValidWindows
@@ -71,13 +73,13 @@ class Task:
             idle = self.data.windows(*self.windows.locate(some))
         return idle._replace(truth=Truth(torch.zeros_like(idle.truth.target), torch.zeros_like(idle.truth.mask)))
 
-    def seed_draws(self, step: int) -> None:
+    def draws(self, step: int) -> AbstractContextManager[None]:
         """Key the random draws of a step (dropout) with its number."""
         key = mix(self.recipe.seed, DRAWS, step, self.team.rank) >> 1
         if self.device.type == "cuda":
             torch.cuda.default_generators[self.device.index or 0].manual_seed(key)
-        else:
-            torch.default_generator.manual_seed(key)
+            return nullcontext()
+        return drawn_from(torch.Generator().manual_seed(key))
 
 
 class PlainStep:
@@ -91,8 +93,8 @@ class PlainStep:
 
     def run(self, step: int) -> None:
         """Take a step."""
-        self._task.seed_draws(step)
-        loss, share = self._task.loss(self._sampler.places(step))
+        with self._task.draws(step):
+            loss, share = self._task.loss(self._sampler.places(step))
         self._optimiser.zero()
         (loss * share).backward()  # type: ignore[no-untyped-call]
         self._task.team.average(self._optimiser.gradients())

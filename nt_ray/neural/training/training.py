@@ -70,7 +70,7 @@ class Training:
         place = find_device(device)
         if recipe.solver == "ridge":
             check_solvable(recipe, recipe.penalties)
-            _alone(team, portion)
+        check_alone(recipe, together=team.size > 1 or portion is not None)
         split = split_of(panel, recipe)
         check_trainable(panel, recipe, split)
         self.recipe = recipe
@@ -110,8 +110,7 @@ class Training:
 
     def join(self, team: Team) -> None:
         """Train with other workers from here on."""
-        if self.recipe.solver == "ridge":
-            _alone(team)
+        check_alone(self.recipe, together=team.size > 1)
         self.task = replace(self.task, team=team)
         self._plain = self._plain or team.size > 1
         self._steps = None
@@ -134,7 +133,9 @@ class Training:
     def run(self, until: int | None = None, on_step: Callable[[Progress], None] | None = None) -> None:
         """Train to the end, or until a number of steps are taken; `on_step` hears of every reading of the losses."""
         last = self.recipe.steps if until is None else min(until, self.recipe.steps)
-        with torch.random.fork_rng(devices=self._devices()):
+        devices = [self.task.device] if self.task.device.type == "cuda" else []
+        # On a CPU nothing is drawn from the generator of the process, and other threads may.
+        with torch.random.fork_rng(devices=devices, enabled=bool(devices)):
             while self.step < last and not self.done:
                 self.advance()
                 if on_step is not None and (self.step % READ == 0 or self.step == last):
@@ -204,9 +205,6 @@ class Training:
         self._losses = [np.array([validation_loss(self.task, self.task.windows)], np.float32)]
         self.step = recipe.steps
 
-    def _devices(self) -> list[torch.device]:
-        return [self.task.device] if self.task.device.type == "cuda" else []
-
     def _validate(self) -> None:
         if self._held_out is None:
             return
@@ -217,8 +215,9 @@ class Training:
         self.best.hear(loss, self.step, self.task.network.state_dict())
 
 
-def _alone(team: Team, portion: Portion | None = None) -> None:
-    if team.size > 1 or portion is not None:
+def check_alone(recipe: Recipe, *, together: bool) -> None:
+    """Refuse to share among workers, or to cut into shards, what one process has to solve."""
+    if together and recipe.solver == "ridge":
         raise NeuralError(
             "A closed form is solved by one process on series in one piece. Set neural.training.workers = 0 and "
             "shards = 0, or solver = 'steps'."

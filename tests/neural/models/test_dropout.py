@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nt_ray.neural.models.dropout import Dropout
+from nt_ray.neural.models.dropout import Dropout, drawn_from
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.9])
@@ -46,3 +46,16 @@ def test_the_type_stays_and_evaluation_and_a_share_of_nothing_change_nothing(dty
     assert Dropout(0.5).eval()(values) is values
     assert Dropout(0.0)(values) is values
     assert Dropout(0.5)(values[:0]).shape == (0, 3)
+
+
+def test_a_generator_of_ones_own_is_drawn_from_and_no_other() -> None:
+    layer, values = Dropout(0.5), torch.ones(501)
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    with drawn_from(torch.Generator().manual_seed(4)):
+        first, second = layer(values), layer(values)
+    with drawn_from(torch.Generator().manual_seed(4)):
+        assert torch.equal(layer(values), first)
+    assert not torch.equal(first, second)
+    assert torch.equal(torch.rand(3), expected)

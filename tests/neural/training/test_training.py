@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,17 @@ def test_training_leaves_the_global_random_state_alone(waves: SeriesPanel, recip
     torch.manual_seed(5)
     train(waves, recipe, network=straight(recipe, 0.5))
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_trainings_in_several_threads_draw_as_each_alone(waves: SeriesPanel, recipe: Recipe) -> None:
+    recipes = [
+        recipe.model_copy(update={"model": "tcn", "parameters": {"dropout": 0.3}, "steps": 60, "seed": seed})
+        for seed in range(4)
+    ]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda one: train(waves, one), recipes))
+    for found, one in zip(together, recipes, strict=True):
+        assert same(found, train(waves, one))
 
 
 def test_the_future_of_the_training_rows_does_not_reach_the_weights(waves: SeriesPanel, recipe: Recipe) -> None:
