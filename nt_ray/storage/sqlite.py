@@ -162,8 +162,9 @@ class _Transaction:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         try:
-            self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
-        except sqlite3.Error:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            # After some failures, as of a full disk, SQLite has rolled back by itself.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise

@@ -90,7 +90,6 @@ class Account(Cancels, Bookkeeping):
             books, limits, instruments, broker.name, self._commit, cancel, self._link.standing
         )
         self._checkpoints = self._new_checkpoints()
-        self._looked_at: datetime | None = None
         self._in_flight: set[str] = set()
         self._postponed: dict[str, None] = {}
         self._unheard: list[VenueUpdate] = []
@@ -111,6 +110,8 @@ class Account(Cancels, Bookkeeping):
         checkpoints.replay(books)
         books.references = self._books.references
         self._books, self._checkpoints = books, checkpoints
+        # Nobody looked after the last event, and what the venue booked since then is still to come.
+        self._looked_at, self._is_look_due = books.time if books.follows else self._moment(), True
         self._postponed.clear()
         self._unheard.clear()
         self._unwritten.clear()

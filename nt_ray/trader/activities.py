@@ -5,7 +5,7 @@ and logged: a reconciliation names what differs by it, and a person adopts that.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -25,14 +25,15 @@ _log = logging.getLogger(__name__)
 
 def bookings(books: Books, found: Sequence[VenueActivity], now: datetime) -> list[e.Event]:
     """Events of activities that the books do not have, in the order in which they came."""
-    trial = books.ledger.copy()
+    trial, marks = books.ledger.copy(), dict(books.marks)
     booked: list[e.Event] = []
     passed: list[str] = []
-    for activity in found:
+    # The same one may stand on two pages of an answer.
+    for activity in {one.activity_id: one for one in found}.values():
         if activity.activity_id in books.actions or activity.activity_id in books.passed:
             continue
         try:
-            action = _action(activity, trial, books, now)
+            action = _action(activity, trial, marks, now)
             if action is None:
                 passed.append(activity.activity_id)
                 continue
@@ -42,17 +43,18 @@ def bookings(books: Books, found: Sequence[VenueActivity], now: datetime) -> lis
             passed.append(activity.activity_id)
         else:
             booked.append(action)
+            marks |= a.marks_after(action, marks)
     return [*booked, e.ActivitiesPassed(now, tuple(passed))] if passed else booked
 
 
-def _action(activity: VenueActivity, ledger: Ledger, books: Books, now: datetime) -> a.Action | None:
-    """What to book; None where an activity changes nothing."""
+def _action(activity: VenueActivity, ledger: Ledger, marks: Mapping[str, Decimal], now: datetime) -> a.Action | None:
+    """What to book; None where an activity changes nothing. Ledger and marks are as those before it leave them."""
     name, symbol, amount = activity.activity_id, activity.symbol, activity.amount
     match activity.kind:
         case ActivityKind.SPLIT:
             return _split(activity, ledger, now)
         case ActivityKind.UNITS if activity.quantity:
-            mark = books.marks.get(symbol) or activity.price or Decimal(0)
+            mark = marks.get(symbol) or activity.price or Decimal(0)
             price = mark if activity.price is None else activity.price
             return a.UnitsTransferred(now, name, symbol, activity.quantity, price, mark, VENUE, activity.kind)
         case _ if not amount:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from nt_ray.brokers.base import Broker, VenueDownError
 from nt_ray.brokers.custody import Custodian, Holding
@@ -18,11 +18,11 @@ from nt_ray.trader.account_view import AccountView
 from nt_ray.trader.activities import VENUE, bookings
 from nt_ray.trader.controls import check_signature
 from nt_ray.trader.news import Answers, Inquiry
-from nt_ray.trader.reconciliation import CENT, Reconciliation, missing_executions
+from nt_ray.trader.reconciliation import CENT, Reconciliation, executions_at, missing_executions
 from nt_ray.trader.reports import AccountState
 from nt_ray.trading import actions as a
 from nt_ray.trading import events as e
-from nt_ray.trading.lots import ZERO, LotMethod, Lots
+from nt_ray.trading.lots import QUANTUM, WIDE, ZERO, LotMethod, Lots
 
 LOOK_EVERY: Final = timedelta(minutes=1)
 """How often the venue is asked for what it booked without an order."""
@@ -31,7 +31,18 @@ LOOK_BACK: Final = timedelta(days=7)
 _READINGS: Final = 5
 """Readings of what the venue holds, until two agree and nothing came between them."""
 
-_Held = tuple[dict[str, Holding], Decimal | None]
+
+class _Held(NamedTuple):
+    """What the venue holds by symbol, its cash, and ids of what is in both and is never to be booked by itself."""
+
+    holdings: dict[str, Holding]
+    cash: Decimal | None
+    within: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> tuple[dict[str, Decimal], Decimal | None, tuple[str, ...]]:
+        """All of it but prices, which move by themselves."""
+        return {symbol: held.quantity for symbol, held in self.holdings.items()}, self.cash, self.within
 
 
 class Bookkeeping(AccountView):
@@ -39,7 +50,9 @@ class Bookkeeping(AccountView):
 
     _broker: Broker
     _custodian: Custodian | None
-    _looked_at: datetime | None
+    _looked_at: datetime
+    """Up to when it is known what the venue booked without an order."""
+    _is_look_due: bool
     _commit: Callable[[Sequence[e.Event]], None]
     _now: Callable[[], datetime]
     _asked: Callable[[datetime], tuple[Inquiry, Answers]]
@@ -56,7 +69,7 @@ class Bookkeeping(AccountView):
         if booked is None:
             if not amount.is_finite() or amount == 0:
                 raise BadInputError(f"Deposit {amount} is not an amount. Give a number other than zero.")
-            self._commit([e.Deposited(self._now(), deposit_id, amount)])
+            self._book([e.Deposited(self._now(), deposit_id, amount)])
 
     def begin(self) -> None:
         """Take over what the venue keeps, once: cash and positions where the books are new, and what was booked before.
@@ -66,25 +79,30 @@ class Bookkeeping(AccountView):
         books, venue = self._books, self._custodian
         if books.follows or venue is None:
             return
-        holdings, cash = self._at_venue()
+
+        def read() -> _Held:
+            booked = venue.activities(self._now() - 2 * LOOK_BACK)
+            return self._at_venue()._replace(within=tuple(one.activity_id for one in booked))
+
+        found = _settled(read)
         now = self._now()
-        passed = tuple(one.activity_id for one in venue.activities(now - 2 * LOOK_BACK))
         events: list[e.Event] = []
         if not (books.deposits or books.actions or books.orders):
-            events += [e.Deposited(now, "initial", cash)] if cash else []
-            events += [_transfer(held, held.quantity, now, VENUE, "It was held before.") for held in holdings.values()]
-        self._commit([*events, e.ActivitiesPassed(now, passed)])
+            events += [e.Deposited(now, "initial", found.cash)] if found.cash else []
+            held_before = found.holdings.values()
+            events += [_transfer(held, held.quantity, now, VENUE, "It was held before.") for held in held_before]
+        self._book([*events, e.ActivitiesPassed(now, found.within)])
 
     def act(self, action: a.Action) -> None:
         """Book a dividend, split, transfer, change of symbol, charge or exchange of currency, once for each id."""
-        now = max(action.time, self._now())
+        now = self._now()
         booked = self._books.actions.get(action.action_id)
         if booked is not None and replace(booked, time=action.time) != action:
             raise TradingError(f"{booked} is booked and cannot become {action}. Use a new id.")
         if booked is None:
-            # What the ledger cannot hold must not get into the journal.
-            a.book(self._books.ledger.copy(), action)
-            self._commit([replace(action, time=now)])
+            if action.time > now:
+                raise BadInputError(f"{action.action_id} is of {action.time}, which is still to come. Book it then.")
+            self._book([replace(action, time=now)])
 
     def name_lots(self, client_order_id: str, symbol: str, lots: Sequence[str]) -> None:
         """Say which lots an order closes, one that is still to come too; one that has traded keeps its own."""
@@ -95,9 +113,7 @@ class Bookkeeping(AccountView):
             )
         if self._books.knows(client_order_id) and self.order(client_order_id).filled_quantity:
             return
-        named = a.LotsNamed(self._now(), client_order_id, symbol, tuple(lots))
-        a.book(ledger.copy(), named)
-        self._commit([named])
+        self._book([a.LotsNamed(self._now(), client_order_id, symbol, tuple(lots))])
 
     def lots(self, symbol: str) -> Lots:
         """Tax lots of a position, oldest first."""
@@ -110,41 +126,35 @@ class Bookkeeping(AccountView):
         what still differs.
         """
         check_signature(who, reason)
-        holdings, cash = self._settled_holdings()
+        holdings, cash, foreign = _settled(self._taken_in)
         books, now = self._books, self._now()
         events: list[e.Event] = [*self._missing(holdings, now, who, reason)]
         if cash is not None and abs(cash - books.ledger.cash) >= CENT:
             name = f"adopt-{now.isoformat()}-cash"
             events.append(a.CashTransferred(now, name, cash - books.ledger.cash, who, reason))
-        foreign = missing_executions(books, self._broker.fills(None))
-        if foreign:
-            events.append(e.ActivitiesPassed(now, tuple(foreign)))
-        if books.disputes:
+        facts = tuple(dict.fromkeys((*foreign, *books.disputes)))
+        if facts:
             events += self._over(now)
-            events.append(e.DisputesSettled(now, tuple(books.disputes), who, reason))
-        trial = books.ledger.copy()
-        for event in events:
-            if isinstance(event, a.UnitsTransferred | a.CashTransferred):
-                a.book(trial, event)
-        self._commit([*events, e.Marked(now, {})] if events else ())
+            events.append(e.DisputesSettled(now, facts, who, reason))
+        self._book([*events, e.Marked(now, {})] if events else ())
         return self.compare()
 
     def look_soon(self) -> None:
         """Ask with the next look what the venue booked without an order."""
-        self._looked_at = None
+        self._is_look_due = True
 
     def _activities_since(self, now: datetime) -> datetime | None:
         """From when on to ask for activities; None where it is not time."""
         if not self._books.follows or self._custodian is None:
             return None
-        is_due = self._looked_at is None or now - self._looked_at >= LOOK_EVERY
-        return now - LOOK_BACK if is_due else None
+        is_due = self._is_look_due or now - self._looked_at >= LOOK_EVERY
+        return min(now, self._looked_at) - LOOK_BACK if is_due else None
 
     def _booked(self, answers: Answers, events: Sequence[e.Event]) -> list[e.Event]:
         """Events of what the venue booked; with `events` that change positions they wait for the next look."""
         if answers.activities is None or any(isinstance(event, e.OrderFilled) for event in events):
             return []
-        self._looked_at = answers.time
+        self._looked_at, self._is_look_due = answers.time, False
         return bookings(self._books, answers.activities, answers.time)
 
     def _at_venue(self) -> _Held:
@@ -161,30 +171,38 @@ class Bookkeeping(AccountView):
             marks = self._books.marks
             positions = self._broker.positions().items()
             found = [Holding(s, size, marks.get(s, ZERO), marks.get(s, ZERO)) for s, size in positions]
-        return {held.symbol: held for held in found}, None if money is None else money.cash
+        cash = None if money is None else money.cash.quantize(QUANTUM, context=WIDE)
+        return _Held({held.symbol: held for held in found}, cash)
 
-    def _settled_holdings(self) -> _Held:
-        """What the venue holds at a moment at which every execution is booked."""
-        found = self._at_venue()
-        for _ in range(_READINGS):
-            self._take_in()
-            again = self._at_venue()
-            if _quantities(again) == _quantities(found):
-                return again
-            found = again
-        raise TradingError("The account trades while it is compared. Halt it, then adopt.")
-
-    def _take_in(self) -> None:
-        """Take in all news; raise where some may be missing."""
+    def _taken_in(self) -> _Held:
+        """What the venue holds once all its news are booked; raise where some may be missing."""
         self.look_soon()
-        now = self._now()
-        inquiry, answers = self._asked(now)
-        self.take(inquiry, answers, now, {})
-        if answers.silence:
-            raise VenueDownError(answers.silence)
-        unsettled = [*self.in_doubt, *self.in_flight]
-        if unsettled:
-            raise TradingError(f"It is not known what became of {', '.join(unsettled)}. Adopt when it is.")
+        for _ in range(_READINGS):
+            now = self._now()
+            inquiry, answers = self._asked(now)
+            self.take(inquiry, answers, now, {})
+            if answers.silence:
+                raise VenueDownError(answers.silence)
+            unsettled = [*self.in_doubt, *self.in_flight]
+            if unsettled:
+                raise TradingError(f"It is not known what became of {', '.join(unsettled)}. Adopt when it is.")
+            if inquiry.activities_since is None or not self._is_look_due:
+                missing = missing_executions(self._books, executions_at(self._broker, self._books))
+                return self._at_venue()._replace(within=tuple(missing))
+            if answers.activities is None:
+                # They would be booked with a later look, and their money is in what the venue holds already.
+                raise VenueDownError("The venue does not say what it booked without an order. Adopt when it does.")
+        raise _trades_on()
+
+    def _book(self, events: Sequence[e.Event]) -> None:
+        """Write bookings down; what the ledger cannot hold raises, and must not get into the journal."""
+        trial = self._books.ledger.copy()
+        for event in events:
+            if isinstance(event, e.Deposited):
+                trial.deposit(event.deposit_id, event.amount)
+            elif isinstance(event, a.Action | a.LotsNamed):
+                a.book(trial, event)
+        self._commit(events)
 
     def _over(self, now: datetime) -> Iterator[e.OrderCanceled]:
         """Ends of orders that are disputed, work in the books and are over at the venue."""
@@ -212,5 +230,16 @@ def _transfer(held: Holding, quantity: Decimal, now: datetime, who: str, reason:
     return a.UnitsTransferred(now, name, held.symbol, quantity, held.entry, held.price, who, reason)
 
 
-def _quantities(held: _Held) -> tuple[dict[str, Decimal], Decimal | None]:
-    return {symbol: one.quantity for symbol, one in held[0].items()}, held[1]
+def _settled(read: Callable[[], _Held]) -> _Held:
+    """Read until two readings in a row agree, so that nothing came between the parts of one."""
+    found = read()
+    for _ in range(_READINGS):
+        again = read()
+        if again.facts == found.facts:
+            return again
+        found = again
+    raise _trades_on()
+
+
+def _trades_on() -> TradingError:
+    return TradingError("The account trades while it is compared. Halt it, then try again.")

@@ -8,7 +8,7 @@ the time of the call. It satisfies `nt_ray.risk.rules.AccountView` and knows nei
 from collections import ChainMap, Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from typing import Any, Final, get_args
 
@@ -29,6 +29,8 @@ from nt_ray.trading.orders import Fill, Order, OrderRequest, OrderStatus, Side
 
 _BY_HAND: Final = "daily_loss_by_hand"
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CLOCKS_DIFFER: Final = timedelta(days=1)
+"""More than the clock of a venue may differ from this one."""
 
 
 class UnknownOrderError(TradingError):
@@ -125,6 +127,11 @@ class Books:
     def breaker_state(self) -> BreakerState:
         """State of the loss breaker."""
         return self.breaker.state
+
+    @property
+    def oldest_execution(self) -> datetime | None:
+        """No execution of this account is older at a venue that keeps books of its own, whose past may be long."""
+        return self.began - _CLOCKS_DIFFER if self.follows and self.began is not None else None
 
     @property
     def _stays_tripped(self) -> bool:

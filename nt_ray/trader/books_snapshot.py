@@ -1,7 +1,7 @@
 """Books as text, and back: what `restore` makes of `snapshot` goes on exactly as the books that were written down.
 
 Every attribute of `Books` is written but those that no event changes: settings of the constructor, what is known from
-prices outside the journal, and what is reserved within one call. It knows no journal.
+prices outside the journal, what is reserved within one call, and who follows. It knows no journal.
 """
 
 import json
@@ -21,7 +21,7 @@ _MODULES: Final[tuple[ModuleType, ...]] = (
 )  # fmt: skip
 """Where the classes of which books consist are defined."""
 
-_LEFT_OUT: Final = frozenset({"_handlers", "_by_hand", "_pending", "_reserved", "now", "references"})
+_LEFT_OUT: Final = frozenset({"_handlers", "_by_hand", "_pending", "_reserved", "now", "references", "told"})
 
 
 def snapshot(books: Books) -> str:

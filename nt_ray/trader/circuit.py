@@ -38,7 +38,11 @@ class Circuit:
     @property
     def wait(self) -> float:
         """Ticks from the last failure to the next probe."""
-        return min(self.probe_every * self.backoff**self.probes, self.longest)
+        try:
+            return min(self.probe_every * self.backoff**self.probes, self.longest)
+        except OverflowError:
+            # A venue that is away for days is probed more often than a float can grow.
+            return self.longest
 
     def failed(self, now: float) -> None:
         """Record a failure; open the circuit at the threshold, or at once where it was half-open."""

@@ -6,6 +6,7 @@ command line. Without both a live host is not even connected to.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -80,12 +81,16 @@ class Connection:
     def open(self, symbols: Sequence[str], clock: Callable[[], datetime], *, shared: bool = False) -> Account:
         """Open the account over these symbols, not marked yet; where it is new it takes over what the venue keeps."""
         instruments = [self._instrument(symbol, FINEST) for symbol in symbols]
-        account = Account(
-            self.name, self._journal(), self.broker, risk_limits(self._settings, live=True), instruments, clock,
-            self._settings.account.currency, LotMethod(self._settings.account.lots), custodian=self.broker,
-            shared=shared,
-        )  # fmt: skip
-        account.begin()
+        with ExitStack() as failed:
+            journal = self._journal()
+            failed.callback(journal.close)
+            account = Account(
+                self.name, journal, self.broker, risk_limits(self._settings, live=True), instruments, clock,
+                self._settings.account.currency, LotMethod(self._settings.account.lots), custodian=self.broker,
+                shared=shared,
+            )  # fmt: skip
+            account.begin()
+            failed.pop_all()
         return account
 
     def prices(self, symbols: Sequence[str]) -> dict[str, Price]:

@@ -84,7 +84,10 @@ def _begun(path: Path, now: datetime) -> date:
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     # What a crash cut off says nothing: it is no line.
-    return [json.loads(line) for line in _text(path).split(b"\n")[:-1]]
+    try:
+        return [json.loads(line) for line in _text(path).split(b"\n")[:-1]]
+    except ValueError as error:
+        raise StorageError(f"{path} holds no reconciliations ({error}). Move it away; a new one is begun.") from error
 
 
 def _text(path: Path) -> bytes:

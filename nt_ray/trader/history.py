@@ -26,7 +26,6 @@ KEPT: Final = 10_000
 """Changes of orders that are kept for those who follow."""
 
 _ORDERS: Final = UUID("0f5b2c2e-5d0b-4c7e-9f07-3f1d9a6b8f52")
-_ACTIONS: Final = get_args(a.Action)
 _UNSEEN: Final = (OrderStatus.INITIALIZED, OrderStatus.DENIED)
 
 

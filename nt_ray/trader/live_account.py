@@ -160,10 +160,10 @@ class LiveAccount(Called, LiveReadings, LiveDecisions):
             with ExitStack() as failed:
                 failed.callback(self._drop, inquiry)
                 answers = self._account.ask(inquiry)
+                prices, blind = self._prices()
+                self._seen = {**self._seen, **prices}
+                past = self._past()
                 failed.pop_all()
-            prices, blind = self._prices()
-            self._seen = {**self._seen, **prices}
-            past = self._past()
             with self._changed:
                 now = self._clock()
                 marks, made = marks_of(prices), times_of(prices)
@@ -187,7 +187,8 @@ class LiveAccount(Called, LiveReadings, LiveDecisions):
 
     def reconcile(self) -> Reconciliation:
         """Take in all news, then compare with the venue at a moment without orders in flight; orders wait."""
-        self._account.look_soon()
+        with self._syncing:
+            self._account.look_soon()
         self.sync()
         with self._changed:
             self._wait(lambda: not self._account.in_flight, "every order in flight")
@@ -301,7 +302,8 @@ class LiveAccount(Called, LiveReadings, LiveDecisions):
         """Outcome of orders that were stopped after the gate had let them pass; empty where they were not."""
         if not any(map(self._account.is_stopped, unit)):
             return []
-        return refusals(unit, "Trading was stopped before it was sent.", self._clock(), not_sent=True)
+        # It was not sent, and is refused all the same: it must not go another way, as one that the gate denies.
+        return refusals(unit, "Trading was stopped before it was sent.", self._clock(), not_sent=False)
 
     def _landed(self, prepared: Prepared, reports: list[OrderReport]) -> list[OrderReport]:
         names = [request.client_order_id for request in prepared.requests]

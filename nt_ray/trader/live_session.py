@@ -126,9 +126,8 @@ class LiveSession:
             try:
                 self.status = self._step()
             except NeuralTraderError as error:
-                kept = self._store.find(self.id)
                 self.status = replace(
-                    self.status, session=kept, condition=Condition.FAILED, sentence=str(error), looked_at=self._clock()
+                    self.status, condition=Condition.FAILED, sentence=str(error), looked_at=self._clock()
                 )
             return self.status
 
@@ -136,6 +135,7 @@ class LiveSession:
         """Trade no more bars: close what is held and then end, or end at once and cancel what is open."""
         with self._lock:
             kept = self._store.turn(self.id, phase, self._clock())
+            self.status = replace(self.status, session=kept)
             if kept.phase is Phase.ENDED:
                 try:
                     left = self._cleared()

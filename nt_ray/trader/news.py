@@ -86,7 +86,7 @@ def inquire(
     books: Books, in_flight: Collection[str], now: datetime, may_send: Callable[[Sequence[Order]], bool]
 ) -> Inquiry:
     """Take from the books what the venue has to be asked."""
-    since = max((fill.time - _LATE for fill in books.fills[-1:]), default=None)
+    since = books.fills[-1].time - _LATE if books.fills else books.oldest_execution
     orders = {i: books.orders[i] for i in books.open if i not in in_flight}
     cancels = [(o,) for o in orders.values() if o.status is OrderStatus.PENDING_CANCEL]
     sent = units([o.request for o in orders.values() if o.status is OrderStatus.SUBMITTED])

@@ -52,7 +52,7 @@ class Reconciliation:
 def reconcile(account: str, books: Books, broker: Broker, time: datetime) -> Reconciliation:
     """Compare books with the venue; raises what the venue's calls raise."""
     working = {order.client_order_id: order for order in broker.open_orders()}
-    executions = broker.fills(None)
+    executions = executions_at(broker, books)
     found = (
         *_disputes(books),
         *_orders(books, broker, working),
@@ -101,6 +101,11 @@ def _one_order(order: Order, at_venue: VenueOrder | None) -> Iterator[Difference
     if at_venue.filled_quantity != order.filled_quantity:
         ours, theirs = str(order.filled_quantity), str(at_venue.filled_quantity)
         yield Difference("filled", client_order_id, ours, theirs, "Look for the executions that one side lacks.")
+
+
+def executions_at(broker: Broker, books: Books) -> list[Fill]:
+    """Executions at the venue that are to be compared: all, or those since the books took over what was before."""
+    return broker.fills(books.oldest_execution)
 
 
 def missing_executions(books: Books, at_venue: Iterable[Fill]) -> list[str]:

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from nt_ray.errors import BadInputError, TradingError
+from nt_ray.errors import BadInputError, StorageError, TradingError
 from nt_ray.storage.sqlite import FileKind, open_database, transaction
 from nt_ray.strategies.loader import label
 from nt_ray.trading.orders import OrderRequest, Side
@@ -115,6 +115,7 @@ class SessionStore:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = threading.Lock()
         self._connection = open_database(path, KIND)
 
@@ -133,26 +134,26 @@ class SessionStore:
 
     def check(self, plan: SessionPlan, besides: Collection[str] = ()) -> None:
         """Raise `SessionOverlapError` where a session that is not named `besides` has a symbol of a plan."""
-        with self._lock:
-            _refuse_overlap(self._connection, plan, besides)
+        with self._reading() as connection:
+            _refuse_overlap(connection, plan, besides)
 
     def find(self, session: str) -> KeptSession:
         """Return one session; raises `UnknownSessionError`."""
-        with self._lock:
-            found = _read(self._connection, _BY_ID, session)
+        with self._reading() as connection:
+            found = _read(connection, _BY_ID, session)
         if not found:
             raise UnknownSessionError(session)
         return found[0]
 
     def sessions(self, *, ended: bool = False) -> list[KeptSession]:
         """List sessions, oldest first; those that are over only where asked for."""
-        with self._lock:
-            return _read(self._connection, _LISTED, ended)
+        with self._reading() as connection:
+            return _read(connection, _LISTED, ended)
 
     def kin(self, account: str) -> tuple[str, ...]:
         """Ids of every session that the account has ever had."""
-        with self._lock:
-            rows = self._connection.execute("SELECT id FROM sessions WHERE account = ?", (account,)).fetchall()
+        with self._reading() as connection:
+            rows = connection.execute("SELECT id FROM sessions WHERE account = ?", (account,)).fetchall()
         return tuple(row[0] for row in rows)
 
     def turn(self, session: str, phase: Phase, now: datetime) -> KeptSession:
@@ -167,8 +168,8 @@ class SessionStore:
 
     def newest(self, session: str) -> Round | None:
         """Return the round that was opened last."""
-        with self._lock:
-            row = self._connection.execute(
+        with self._reading() as connection:
+            row = connection.execute(
                 "SELECT session, stamp, orders, done, outcomes FROM rounds WHERE session = ? "
                 "ORDER BY rowid DESC LIMIT 1", (session,),
             ).fetchone()  # fmt: skip
@@ -202,8 +203,16 @@ class SessionStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, transaction(self._connection):
-            yield self._connection
+        with self._reading() as connection, transaction(connection):
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise StorageError(f"{self._path} cannot be used: {error}. Free the file or the disk.") from error
 
 
 def _refuse_overlap(connection: sqlite3.Connection, plan: SessionPlan, besides: Collection[str]) -> None:

@@ -181,7 +181,8 @@ def marks_after(event: Action, marks: Mapping[str, Decimal]) -> dict[str, Decima
     match event:
         case SplitApplied() if event.symbol in marks:
             return {event.symbol: marks[event.symbol] * event.old / event.new}
-        case UnitsTransferred() if event.mark:
+        case UnitsTransferred() if event.mark or event.symbol not in marks:
+            # Equity has to count what is held; units whose worth nobody knows count nothing until a price comes.
             return {event.symbol: event.mark}
         case SymbolChanged() if event.symbol in marks and event.into not in marks:
             return {event.into: marks[event.symbol]}

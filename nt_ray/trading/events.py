@@ -182,7 +182,7 @@ class FactDisputed:
 
 @dataclass(frozen=True, slots=True)
 class DisputesSettled:
-    """A person has looked at what the venue told and cannot be: it is never booked, and named no more."""
+    """A person has looked at what the venue told and is not of these orders: it is never booked, and named no more."""
 
     time: datetime
     facts: Sequence[str]

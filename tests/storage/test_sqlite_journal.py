@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nt_ray.errors import StorageError
+from nt_ray.storage.sqlite import transaction
 from nt_ray.storage.sqlite_journal import SqliteJournal
 from nt_ray.trading.encoding import EncodingError
 from nt_ray.trading.events import Deposited, Event, OrderSubmitted
@@ -153,3 +154,13 @@ def test_opening_a_journal_that_is_up_to_date_does_not_load_the_migrations(path:
     for _ in range(2):
         run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
         assert run.stdout.strip() == "[]"
+
+
+def test_what_went_wrong_is_told_though_the_database_has_rolled_back_by_itself(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "any.sqlite", isolation_level=None)
+    connection.execute("CREATE TABLE numbers (number INTEGER UNIQUE)")
+    connection.execute("INSERT INTO numbers VALUES (1)")
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"), transaction(connection):
+        connection.execute("INSERT OR ROLLBACK INTO numbers VALUES (2), (1)")
+    assert connection.execute("SELECT count(*) FROM numbers").fetchone() == (1,)
+    connection.close()

@@ -39,20 +39,58 @@ LIMITS = RiskLimits(max_messages=9_999, max_strategy_messages=9_999)
 PATIENCE_S = 20.0
 
 
-class WaitingVenue:
+class BookedVenue:
+    """A venue that answers from its book, unless it is down."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.book: dict[str, VenueOrder] = {}
+        self.requests: dict[str, OrderRequest] = {}
+        self.executions: list[Fill] = []
+        self.down = False
+
+    def order(self, client_order_id: str) -> VenueOrder | None:
+        self.ping()
+        return self.book.get(client_order_id)
+
+    def orders(self, client_order_ids: Any, *, urgent: bool = False) -> dict[str, VenueOrder]:
+        self.ping()
+        return {i: self.book[i] for i in client_order_ids if i in self.book}
+
+    def standing(self, symbols: Any) -> Standing:
+        return FREE
+
+    def warnings(self) -> tuple[str, ...]:
+        return ()
+
+    def open_orders(self) -> list[VenueOrder]:
+        return [order for order in self.book.values() if order.status.is_open]
+
+    def fills(self, since: datetime | None) -> list[Fill]:
+        self.ping()
+        return [fill for fill in self.executions if since is None or fill.time >= since]
+
+    def account(self) -> VenueAccount | None:
+        """It keeps no money."""
+
+    def ping(self) -> None:
+        if self.down:
+            raise VenueDownError("The venue is down. Wait.")
+
+    def end(self, client_order_id: str, status: OrderStatus) -> None:
+        self.book[client_order_id] = replace(self.book[client_order_id], status=status)
+
+
+class WaitingVenue(BookedVenue):
     """A venue whose answers the test holds back: `hold(id)` stops the submission of an order until `let_go(id)`."""
 
     name = "waiting"
 
     def __init__(self) -> None:
+        super().__init__()
         self.lock = threading.Lock()
-        self.sent: list[str] = []
         self.asked: list[str] = []
-        self.book: dict[str, VenueOrder] = {}
-        self.requests: dict[str, OrderRequest] = {}
-        self.executions: list[Fill] = []
         self.pushes: list[VenueUpdate] = []
-        self.down = False
         self.marks: dict[str, Decimal] = {"KO": Decimal(50)}
         self.quoted_at = MORNING
         self._gates: dict[str, threading.Event] = {}
@@ -98,26 +136,9 @@ class WaitingVenue:
         return self.book[client_order_id]
 
     def order(self, client_order_id: str) -> VenueOrder | None:
-        self.ping()
+        found = super().order(client_order_id)
         self.asked.append(client_order_id)
-        return self.book.get(client_order_id)
-
-    def orders(self, client_order_ids: Any, *, urgent: bool = False) -> dict[str, VenueOrder]:
-        self.ping()
-        return {i: self.book[i] for i in client_order_ids if i in self.book}
-
-    def standing(self, symbols: Any) -> Standing:
-        return FREE
-
-    def warnings(self) -> tuple[str, ...]:
-        return ()
-
-    def open_orders(self) -> list[VenueOrder]:
-        return [order for order in self.book.values() if order.status.is_open]
-
-    def fills(self, since: datetime | None) -> list[Fill]:
-        self.ping()
-        return [fill for fill in self.executions if since is None or fill.time >= since]
+        return found
 
     def updates(self) -> list[VenueUpdate]:
         found, self.pushes = self.pushes, []
@@ -129,22 +150,12 @@ class WaitingVenue:
             found += fill.signed_quantity
         return {"KO": found} if found else {}
 
-    def account(self) -> VenueAccount | None:
-        return None
-
-    def ping(self) -> None:
-        if self.down:
-            raise VenueDownError("The venue is down. Wait.")
-
     def close(self) -> None:
         self.down = True
 
     def prices(self) -> dict[str, Price]:
         self.ping()
         return {symbol: Price(mark, self.quoted_at) for symbol, mark in self.marks.items()}
-
-    def end(self, client_order_id: str, status: OrderStatus) -> None:
-        self.book[client_order_id] = replace(self.book[client_order_id], status=status)
 
     def execute(self, client_order_id: str, quantity: int, *, push: bool = True, book: bool = True) -> VenueUpdate:
         request = self.requests[client_order_id]
@@ -212,20 +223,16 @@ def open_live(tmp_path: Path, venue: WaitingVenue, times: Times) -> Iterator[Ope
         yield opened_account
 
 
-class ScriptedVenue:
+class ScriptedVenue(BookedVenue):
     """A venue that does what the test says: submissions raise `before` or `after` they are booked."""
 
     name = "scripted"
 
     def __init__(self) -> None:
-        self.book: dict[str, VenueOrder] = {}
-        self.requests: dict[str, OrderRequest] = {}
-        self.executions: list[Fill] = []
-        self.sent: list[str] = []
+        super().__init__()
         self.cancels: list[str] = []
         self.before: list[Exception] = []
         self.after: list[Exception] = []
-        self.down = False
         self.proves_absence = True
         self.arrives_late = False
         self.cancel_error: Exception | None = None
@@ -253,39 +260,8 @@ class ScriptedVenue:
         self.end(client_order_id, OrderStatus.CANCELED)
         return self.book[client_order_id]
 
-    def order(self, client_order_id: str) -> VenueOrder | None:
-        self.ping()
-        return self.book.get(client_order_id)
-
-    def orders(self, client_order_ids: Any, *, urgent: bool = False) -> dict[str, VenueOrder]:
-        self.ping()
-        return {i: self.book[i] for i in client_order_ids if i in self.book}
-
-    def standing(self, symbols: Any) -> Standing:
-        return FREE
-
-    def warnings(self) -> tuple[str, ...]:
-        return ()
-
-    def open_orders(self) -> list[VenueOrder]:
-        return [order for order in self.book.values() if order.status.is_open]
-
-    def fills(self, since: datetime | None) -> list[Fill]:
-        self.ping()
-        return [fill for fill in self.executions if since is None or fill.time >= since]
-
     def positions(self) -> dict[str, Decimal]:
         return {}
-
-    def account(self) -> None:
-        """It keeps no money."""
-
-    def ping(self) -> None:
-        if self.down:
-            raise VenueDownError("down")
-
-    def end(self, client_order_id: str, status: OrderStatus) -> None:
-        self.book[client_order_id] = replace(self.book[client_order_id], status=status)
 
     def fill(self, client_order_id: str, quantity: int, price: int = 50, /, **changes: Any) -> None:
         request = self.requests[client_order_id]

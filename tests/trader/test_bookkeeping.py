@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from nt_ray.brokers.alpaca.broker import AlpacaBroker
 from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
+from nt_ray.brokers.base import VenueDownError
 from nt_ray.config import load_settings
-from nt_ray.errors import BadInputError, TradingError
+from nt_ray.errors import BadInputError, NeuralTraderError, TradingError
 from nt_ray.risk.breaker import BreakerState
+from nt_ray.storage.holding import holder_of
 from nt_ray.trader.account import Account
 from nt_ray.trader.connection import Connection, books_of
 from nt_ray.trading import actions as a
@@ -135,9 +138,28 @@ def test_what_the_venue_holds_when_the_journal_is_new_is_taken_over_with_its_cos
     assert sum(isinstance(event, a.UnitsTransferred) for event in again.events()) == 1
 
 
-def test_a_venue_that_keeps_another_currency_is_not_taken_over(room: Room) -> None:
-    with pytest.raises(TradingError, match="paper keeps USD, and the books EUR"):
+def test_a_venue_that_keeps_another_currency_is_not_taken_over_and_its_journal_is_let_go(room: Room) -> None:
+    with pytest.raises(TradingError, match="paper keeps USD, and the books EUR") as raised:
         room.open(**{"account.currency": "EUR"})
+    # The error is held here, and with it what was open when it was raised.
+    assert holder_of(room.state / "paper.sqlite") is None
+    assert raised.value.code == "trading"
+
+
+def test_what_the_venue_books_while_it_is_taken_over_counts_once(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, pending = AlpacaBroker.account, ["12.34"]
+
+    def account_and_then_a_dividend(broker: AlpacaBroker) -> Any:
+        found = read(broker)
+        while pending:
+            room.simulator.control("/simulator/activity", kind="DIV", amount=pending.pop(), symbol="AAPL")
+        return found
+
+    monkeypatch.setattr(AlpacaBroker, "account", account_and_then_a_dividend)
+    account = room.open()
+    room.later(account)
+    assert account.state().cash == D("100012.34")
+    agrees(account)
 
 
 def test_holdings_can_be_sold_where_shorting_is_off(room: Room) -> None:
@@ -145,6 +167,21 @@ def test_holdings_can_be_sold_where_shorting_is_off(room: Room) -> None:
     account = room.open(**{"risk.shorting": False})
     room.later(account)
     assert account.submit([order("out", "10", Side.SELL)])[0].status is OrderStatus.ACCEPTED
+
+
+def test_the_venues_long_past_before_the_journal_began_is_not_read_with_every_look(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(room, "10")
+    account = room.open()
+    asked: list[Any] = []
+    fills = account._broker.fills
+    monkeypatch.setattr(account._broker, "fills", lambda since: asked.append(since) or fills(since))
+    room.later(account)
+    agrees(account)
+    assert account.adopt(*ME).agrees
+    assert len(asked) > 3
+    assert all(since is not None and room.now - since < timedelta(days=2) for since in asked)
 
 
 def test_what_is_traded_elsewhere_is_adopted_by_a_persons_word_once(room: Room) -> None:
@@ -186,6 +223,36 @@ def test_nothing_is_adopted_while_an_order_is_in_doubt_or_the_venue_is_silent(ro
     room.simulator.heal()
     agrees(account)
     assert account.adopt(*ME).agrees
+
+
+def test_what_the_venue_booked_with_an_execution_is_not_adopted_as_well(room: Room) -> None:
+    account = room.open()
+    room.later(account)
+    account.submit([order("in", "5")])
+    room.simulator.control("/simulator/activity", kind="DIV", amount="12.34", symbol="AAPL")
+    assert account.adopt(*ME).agrees
+    room.later(account)
+    assert (account.books.ledger.dividends, account.books.ledger.capital) == (D("12.34"), 100_000)
+    agrees(account)
+
+
+def test_nothing_is_adopted_while_the_venue_does_not_say_what_it_booked(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = room.open()
+    room.later(account)
+    room.simulator.control("/simulator/activity", kind="DIV", amount="12.34", symbol="AAPL")
+
+    def away(_: Any) -> Any:
+        raise VenueDownError("It is away. Wait.")
+
+    monkeypatch.setattr(account._custodian, "activities", away)
+    with pytest.raises(VenueDownError, match="does not say what it booked"):
+        account.adopt(*ME)
+    monkeypatch.undo()
+    room.later(account)
+    assert (account.books.ledger.dividends, account.books.ledger.capital) == (D("12.34"), 100_000)
+    agrees(account)
 
 
 ACTIVITIES = [
@@ -242,6 +309,50 @@ def test_a_split_and_units_that_come_in_change_what_is_held(room: Room, qty: str
     room.later(account)
     assert account.books.ledger.position("AAPL").cost == 1120
     agrees(account)
+    agrees(room.open())
+
+
+def test_what_the_venue_booked_while_nobody_looked_is_made_up_for_however_long_that_was(room: Room) -> None:
+    account = room.open()
+    room.later(account)
+    account.close()
+    room.simulator.control("/simulator/activity", kind="DIV", amount="12.34", symbol="AAPL")
+    room.now += timedelta(days=40)
+    account = room.open()
+    room.later(account)
+    assert account.books.ledger.dividends == D("12.34")
+    agrees(account)
+
+
+def test_units_whose_worth_nobody_knows_count_nothing_until_a_price_comes(room: Room) -> None:
+    account = room.open()
+    room.later(account)
+    room.simulator.price("MSFT", "7")
+    room.simulator.control("/simulator/activity", kind="JNLS", amount="0", symbol="MSFT", qty="3")
+    for _ in range(2):
+        state = room.later(account)
+        assert (state.equity, state.positions) == (100_000, {"MSFT": D(3)})
+        account = room.open()
+    room.now += timedelta(seconds=5)
+    assert account.sync(room.now, {"MSFT": D(7)}).equity == 100_021
+
+
+@pytest.mark.parametrize(
+    "book",
+    [
+        lambda account, now: account.deposit(D("1e-9"), "dust"),
+        lambda account, now: account.act(a.CashTransferred(now, "dust", D("1e-9"), *ME)),
+        lambda account, now: account.act(a.DividendPaid(now + timedelta(days=300), "early", "AAPL", D(1))),
+    ],
+    ids=["deposit", "dust", "early"],
+)
+def test_what_cannot_be_booked_is_refused_before_it_is_written_down(room: Room, book: Any) -> None:
+    account = room.open()
+    room.later(account)
+    events = list(account.events())
+    with pytest.raises(NeuralTraderError):
+        book(account, room.now)
+    assert list(account.events()) == events
     agrees(room.open())
 
 

@@ -22,7 +22,7 @@ from nt_ray.trading.orders import Fill, OrderRequest, OrderType, Side
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 SYMBOLS = ("KO", "PEP", "MMM")
-LEFT_OUT = {"_handlers", "_by_hand", "_pending", "_reserved", "now", "references"}
+LEFT_OUT = {"_handlers", "_by_hand", "_pending", "_reserved", "now", "references", "told"}
 
 
 def tree(value: Any) -> Any:
@@ -183,6 +183,22 @@ def test_a_snapshot_and_the_events_after_it_equal_all_events(seed: int, method: 
 
 def test_every_attribute_is_written_or_known_to_be_none_of_its_business() -> None:
     assert json.loads(snapshot(Books())).keys() == vars(Books()).keys() - LEFT_OUT
+
+
+def test_a_live_account_that_is_followed_writes_its_snapshots(open_live: Any, venue: Any) -> None:
+    account = open_live()
+    account.submit([OrderRequest("a", "KO", Side.BUY, Decimal(2), "test")])
+    venue.execute("a", 2)
+    assert [change.event for change in account.changes(0).changes][-1] == "OrderAccepted"
+    checkpoints = account._account._checkpoints
+    checkpoints._every = 1
+    account.sync()
+    checkpoints.finish()
+    again = Books()
+    kept = account._account._journal.snapshot()
+    restore(again, kept.state)
+    assert state(again) == state(account._account.books)
+    assert again.told is None
 
 
 def test_the_drive_meets_every_kind_of_event_it_can_make() -> None:

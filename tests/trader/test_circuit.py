@@ -69,6 +69,15 @@ def test_probes_that_fail_come_later_and_later_up_to_a_limit() -> None:
     assert circuit.wait == 1.0
 
 
+def test_a_venue_that_is_away_for_days_is_still_probed() -> None:
+    circuit = Circuit(probe_every=5.0, backoff=2.0, longest=300.0)
+    circuit.failed(0.0)
+    for number in range(1, 2_000):
+        assert circuit.due(number * 300.0)
+        circuit.failed(number * 300.0)
+    assert circuit.wait == 300.0
+
+
 def test_the_table_changes_its_version_only_when_reachability_changes() -> None:
     switchboard = board()
     version = switchboard.table.version

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nt_ray.errors import StorageError
 from nt_ray.trader.daily_reconciliation import DailyReconciliation, day_due, kept_reconciliations
 from nt_ray.trader.reconciliation import Difference, Reconciliation
 
@@ -127,3 +128,10 @@ def test_a_line_that_a_crash_cut_off_is_no_line_and_the_file_goes_on(
     account.at(CLOSE_FRIDAY + timedelta(days=3) + QUARTER)
     assert [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     assert kept_reconciliations(path)[-1]["day"] in ("2026-11-23", "2026-11-20")
+
+
+def test_a_file_that_holds_something_else_is_named_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("day,agrees\n", "utf-8")
+    with pytest.raises(StorageError, match=r"r\.jsonl holds no reconciliations .* Move it away"):
+        Account(path, CLOSE_FRIDAY)

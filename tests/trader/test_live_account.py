@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from nt_ray.brokers.base import (
+    AmbiguousError,
     VenueDownError,
     VenueOrder,
     VenueUpdate,
@@ -231,8 +232,6 @@ def test_a_push_about_an_order_in_doubt_says_that_it_arrived(open_live: Open, ve
     real = venue.submit_order
 
     def breaks(request: OrderRequest) -> VenueOrder:
-        from nt_ray.brokers.base import AmbiguousError
-
         real(request)
         raise AmbiguousError("no answer")
 
@@ -258,7 +257,8 @@ def test_a_halt_stops_what_is_in_flight_and_what_has_not_left_yet(open_live: Ope
         halted.result()
     account.hear()
     assert venue.sent == ["o0", "o1"]
-    assert (told[1].status, told[1].not_sent) == (OrderStatus.REJECTED, True)
+    # It goes nowhere else, as one that the gate denies.
+    assert (told[1].status, told[1].not_sent) == (OrderStatus.REJECTED, False)
     assert [account.report(f"o{n}").status for n in (0, 1)] == [OrderStatus.CANCELED] * 2
 
 
@@ -470,3 +470,15 @@ def test_switches_and_limits_hold_for_every_caller_and_survive_in_the_journal(op
     assert again.state().halts == {"symbol:PEP": "ann: drill"}
     assert [told.status for told in again.cancel_all()] == [OrderStatus.CANCELED]
     assert (again.name, again.submit([])) == ("live", [])
+
+
+def test_what_breaks_while_prices_are_read_leaves_no_order_waiting(
+    open_live: Open, venue: WaitingVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = open_live()
+    monkeypatch.setattr(venue, "submit_order", lambda _: (_ for _ in ()).throw(AmbiguousError("no answer")))
+    account.submit([buy(1)])
+    monkeypatch.setattr(account, "_prices", lambda: {}["KO"])
+    with pytest.raises(KeyError):
+        account.sync()
+    assert not account._account.in_flight

@@ -151,19 +151,27 @@ def check_domain(s: float, k: float) -> None:
 
 def solve_parameters(skew: float, kurtosis: float) -> tuple[float, float]:
     """Solve the parameters whose expansion has this skewness and excess kurtosis, followed from the normal on."""
-    point = np.zeros(2)
     # A direct solve may end on another branch; short steps keep to the one that begins at the normal.
     steps = 2 + int(min(abs(kurtosis) / 4.0 + 2.0 * abs(skew), 30.0))
+    for count in (steps, 4 * steps):
+        point = _followed(np.array([skew, kurtosis]), count)
+        if point is not None:
+            return float(point[0]), float(point[1])
+    raise DomainError(
+        f"No Cornish-Fisher expansion has skewness {skew:.4g} and excess kurtosis {kurtosis:.4g}. "
+        "Use outside='historical', or another measure."
+    )
+
+
+def _followed(shape: FloatArray, steps: int) -> FloatArray | None:
+    """Parameters of a shape (2,), reached from the normal in so many steps; None where one of them finds none."""
+    point = np.zeros(2)
     for step in np.linspace(0.0, 1.0, steps + 1)[1:]:
-        target = step * np.array([skew, kurtosis])
-        found = root(_shape_gap, point, args=(target,), tol=1e-13)
-        point = found.x
-        if float(np.max(np.abs(_shape_gap(point, target)))) > 1e-8 * (1.0 + abs(kurtosis)):
-            raise DomainError(
-                f"No Cornish-Fisher expansion has skewness {skew:.4g} and excess kurtosis {kurtosis:.4g}. "
-                "Use outside='historical', or another measure."
-            )
-    return float(point[0]), float(point[1])
+        target = step * shape
+        point = root(_shape_gap, point, args=(target,), tol=1e-13).x
+        if float(np.max(np.abs(_shape_gap(point, target)))) > 1e-8 * (1.0 + abs(float(shape[1]))):
+            return None
+    return point
 
 
 def _shape_gap(point: FloatArray, target: FloatArray) -> FloatArray:

@@ -51,11 +51,7 @@ class Borrowable:
         symbol = q.request.symbol
         if q.sign > 0 or (self._standing.shorting and symbol not in self._standing.unshortable):
             return None
-        sentence = (
-            f"{q.request.client_order_id}: open sales of {q.sells} {symbol} would be more than the position of "
-            f"{q.line.position}, and the venue lets nobody sell it short now. Sell less."
-        )
-        return Denial(self.name, str(max(q.line.position, 0)), str(q.sells), sentence)
+        return _sold_short(q, self.name, "the venue lets nobody sell it short now")
 
 
 class Shorting:
@@ -67,11 +63,7 @@ class Shorting:
         """Deny a sale; those that only reduce a position are not asked."""
         if q.sign > 0:
             return None
-        sentence = (
-            f"{q.request.client_order_id}: open sales of {q.sells} {q.request.symbol} would be more than the position "
-            f"of {q.line.position}, and this account may not sell short. Sell less."
-        )
-        return Denial(self.name, str(max(q.line.position, 0)), str(q.sells), sentence)
+        return _sold_short(q, self.name, "this account may not sell short")
 
 
 class Fractions:
@@ -87,3 +79,12 @@ class Fractions:
         told = f"{request.quantity} units" if request.notional is None else f"{request.notional} of money"
         sentence = f"{request.client_order_id}: {told} of {request.symbol}, and this account trades whole units alone."
         return Denial(self.name, "whole units", told, f"{sentence} Give a whole quantity.")
+
+
+def _sold_short(q: Question, rule: str, why: str) -> Denial:
+    request, held = q.request, q.line.position
+    sentence = (
+        f"{request.client_order_id}: open sales of {q.sells} {request.symbol} would be more than the position of "
+        f"{held}, and {why}. Sell less."
+    )
+    return Denial(rule, str(max(held, 0)), str(q.sells), sentence)

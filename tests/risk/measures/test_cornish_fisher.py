@@ -45,6 +45,14 @@ def test_solving_inverts_the_map_of_moments(s: float, share: float) -> None:
     assert solve_parameters(skew, kurtosis) == pytest.approx((s, k), abs=1e-5)
 
 
+@pytest.mark.parametrize("skew", [0.0, 3.1749964346879357e-17])
+def test_a_shape_that_long_steps_miss_is_reached_by_shorter_ones(skew: float) -> None:
+    kurtosis = 32.23443594889644
+    s, k = solve_parameters(skew, kurtosis)
+    check_domain(s, k)
+    assert expansion_moments(s, k)[1:] == pytest.approx((skew, kurtosis), abs=1e-8)
+
+
 @settings(max_examples=60)
 @given(st.floats(-3.0, 3.0), st.floats(-1.0, 9.0))
 def test_the_domain_is_where_the_quantile_function_rises(s: float, k: float) -> None:
