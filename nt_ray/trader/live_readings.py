@@ -87,7 +87,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class EquityCurve:
-    """Equity over a span, what it was before, what was paid in meanwhile, and levels of the basket of `symbols`."""
+    """Equity over a span, what it was before, what was paid in since then, and levels of the basket of `symbols`."""
 
     samples: tuple[Sample, ...]
     before: Decimal | None
@@ -255,7 +255,8 @@ class LiveReadings:
             past = self._past_of()
             noted = (past.worth, past.levels)
             samples, levels = (of.days(start, end) if by_day else of.minutes(start, end) for of in noted)
-            before, paid_in = past.worth.before(start), past.worth.paid_in(start, end)
+            since, before = past.worth.before(start) or (start, None)
+            paid_in = past.worth.paid_in(since, end)
             return EquityCurve(tuple(samples), before, tuple(paid_in), tuple(levels), past.basket.symbols)
 
     def _traded(self) -> tuple[Traded, ...]:

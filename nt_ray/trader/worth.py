@@ -46,21 +46,17 @@ class Worth:
         """Equity by day (UTC), of days that began in [start, end]."""
         return [sample for sample in self._days if start <= sample[0] <= end]
 
-    def before(self, time: datetime) -> Decimal | None:
-        """Equity last noted before a time; None where nothing was."""
-        for samples in (self._minutes, self._days):
-            found = [equity for at, equity in samples if at + _span(samples is self._days) <= time]
+    def before(self, time: datetime) -> Sample | None:
+        """Equity at the end of the last minute before a time, or of the last day, and that end; None without either."""
+        for samples, span in ((self._minutes, timedelta(minutes=1)), (self._days, timedelta(days=1))):
+            found = [(at + span, equity) for at, equity in samples if at + span <= time]
             if found:
                 return found[-1]
         return None
 
     def paid_in(self, start: datetime, end: datetime) -> list[Sample]:
-        """Deposits (negative: withdrawals) made in (start, end]."""
-        return [sample for sample in self._deposits if start < sample[0] <= end]
-
-
-def _span(of_days: bool) -> timedelta:
-    return timedelta(days=1) if of_days else timedelta(minutes=1)
+        """Deposits (negative: withdrawals) made in [start, end]."""
+        return [sample for sample in self._deposits if start <= sample[0] <= end]
 
 
 def _minute(time: datetime) -> datetime:

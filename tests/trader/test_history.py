@@ -169,7 +169,9 @@ def test_equity_is_kept_by_minute_within_bounds_and_by_day_for_ever() -> None:
     assert [(t.minute, int(v)) for t, v in minutes] == [(0, 210), (1, 270), (2, 330)]
     days = worth.days(start - timedelta(days=1), start + timedelta(days=1))
     assert [(t.day, int(v)) for t, v in days] == [(5, 150), (6, 330)]
-    assert worth.before(start + timedelta(minutes=5)) == 270
+    assert worth.before(start + timedelta(minutes=5)) == (start + timedelta(minutes=5), 270)
+    # The minutes of that time are gone: what is known is the end of the day before, and deposits count from there.
+    assert worth.before(start + timedelta(minutes=3, seconds=30)) == (start + timedelta(minutes=3), 150)
     assert worth.before(start) is None
     worth.deposited(start + timedelta(minutes=7), Decimal(1330))
     assert [paid for _, paid in worth.paid_in(start, start + timedelta(hours=1))] == [Decimal(1000)]

@@ -1,6 +1,6 @@
 """The account itself over Alpaca's routes: money, and the history of its equity."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
@@ -17,6 +17,7 @@ from nt_ray.trader.live_readings import ActivityQuery
 from nt_ray.trader.worth import Sample
 
 _ALL: Final = 1_000_000
+_TICK: Final = timedelta(microseconds=1)
 
 
 def router(accounts: Accounts) -> APIRouter:
@@ -42,9 +43,10 @@ def router(accounts: Accounts) -> APIRouter:
         cashflow_types: Annotated[str, Query(max_length=128, description="Between commas; ALL or NONE.")] = "NONE",
     ) -> Response:
         """Equity, and profit and loss without what was paid in or out."""
-        last = end or (end_of(date_end) if date_end is not None else datetime.now(UTC))
+        # A value that begins at midnight is the next day's.
+        last = end or (end_of(date_end) - _TICK if date_end is not None else datetime.now(UTC))
         span = portfolio.Span.of(period, timeframe, start, last)
-        curve = await accounts.account(name).worth(span.start, span.end, by_day=span.by_day)
+        curve = await accounts.account(name).worth(span.start, span.until, by_day=span.by_day)
         hours: portfolio.Hours = "extended_hours" if extended_hours else intraday_reporting
         flows = await moved(name, _flow_kinds(cashflow_types), span)
         return JSONResponse(portfolio.written(curve, span, hours, resets=pnl_reset == "per_day", flows=flows))
@@ -53,7 +55,7 @@ def router(accounts: Accounts) -> APIRouter:
         found: dict[str, list[Sample]] = {word: [] for word in sorted(words)}
         kinds = frozenset(kind for kind, word in render.ACTIVITIES.items() if word in words)
         if kinds:
-            asked = ActivityQuery(kinds, span.start, span.end + span.step, descending=False, limit=_ALL)
+            asked = ActivityQuery(kinds, span.start, span.until, descending=False, limit=_ALL)
             for one in await accounts.account(name).activities(asked):
                 if isinstance(one.what, Booking):
                     found[render.ACTIVITIES[one.kind]].append((one.time, one.what.amount))

@@ -1,8 +1,9 @@
 """The history of an account's equity in Alpaca's shape.
 
-A value stands at the beginning of its span of time and is the equity at that span's end. Profit and loss leaves out
-what was paid in or out since the base: the equity before the first value, or the first value itself where the account
-began later. Of intraday values those outside the session are left out, as asked for.
+A value stands at the beginning of its span of time and is the equity at that span's end, also where that is after the
+end that was asked for. Profit and loss leaves out what was paid in or out since the base: the equity before the first
+value, or the first value itself where the account began later. Of intraday values those outside the session are left
+out, as asked for.
 """
 
 from bisect import bisect_right
@@ -28,7 +29,6 @@ _SHORT: Final = timedelta(days=7)
 _INTRADAY: Final = timedelta(days=30)
 _LONGEST: Final = timedelta(days=36_500)
 _EARLY, _LATE = 4, 20
-_SATURDAY: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,12 @@ class Span:
     def step(self) -> timedelta:
         """Length of the time that a value stands for."""
         return timedelta(days=1) if self.by_day else timedelta(minutes=_MINUTES[self.timeframe])
+
+    @property
+    def until(self) -> datetime:
+        """End of the day, or of the minute, in which the end lies: before it happened all that is in the last value."""
+        minute = self.end.replace(second=0, microsecond=0)
+        return minute.replace(hour=0, minute=0) + timedelta(days=1) if self.by_day else minute + timedelta(minutes=1)
 
     @classmethod
     def of(cls, period: str | None, timeframe: str | None, start: datetime | None, end: datetime) -> "Span":
@@ -69,11 +75,13 @@ def written(
 ) -> dict[str, Any]:
     """Write the history; `resets`: intraday profit and loss counts from the last value of the day before.
 
-    `flows`: by kind of activity, the money that moved; it is summed in the value during whose span it did.
+    `flows`: by kind of activity, the money that moved; it is summed in the value during whose span it did. Both the
+    curve and they reach to the span's `until`.
     """
-    samples = list(curve.samples) if span.by_day else _grouped(curve.samples, span.timeframe, hours)
+    noted = [sample for sample in curve.samples if sample[0] < span.until]
+    samples = noted if span.by_day else _grouped(noted, span.timeframe, hours)
     base = curve.before if curve.before is not None else (samples[0][1] if samples else None)
-    gains = _gains(samples, base, curve, span.step, resets=resets and not span.by_day)
+    gains = _gains(samples, base, curve, span, resets=resets and not span.by_day)
     return {
         "timestamp": [int(time.timestamp()) for time, _ in samples],
         "equity": [float(equity) for _, equity in samples],
@@ -81,22 +89,22 @@ def written(
         "profit_loss_pct": [round(float(gain / of), _PLACES) if of else None for gain, of in gains],
         "base_value": None if base is None else float(base),
         "timeframe": span.timeframe,
-        "cashflow": {kind: _summed(moved, samples) for kind, moved in (flows or {}).items()},
+        "cashflow": {kind: _summed(moved, samples, span.until) for kind, moved in (flows or {}).items()},
     }
 
 
-def _summed(moved: Sequence[Sample], samples: Sequence[Sample]) -> list[float]:
-    """Money that moved from the beginning of each value to that of the next."""
+def _summed(moved: Sequence[Sample], samples: Sequence[Sample], until: datetime) -> list[float]:
+    """Money that moved from the beginning of each value to that of the next; after the last one before `until`."""
     begins = [time for time, _ in samples]
     sums = [Decimal(0)] * len(begins)
     for time, amount in moved:
         place = bisect_right(begins, time) - 1
-        if place >= 0:
+        if place >= 0 and time < until:
             sums[place] += amount
     return [float(amount) for amount in sums]
 
 
-def _grouped(samples: tuple[Sample, ...], timeframe: str, hours: Hours) -> list[Sample]:
+def _grouped(samples: Sequence[Sample], timeframe: str, hours: Hours) -> list[Sample]:
     """Last value of each span of minutes, in the hours asked for."""
     minutes = _MINUTES[timeframe]
     found: dict[datetime, Decimal] = {}
@@ -108,21 +116,21 @@ def _grouped(samples: tuple[Sample, ...], timeframe: str, hours: Hours) -> list[
 
 
 def _gains(
-    samples: list[Sample], base: Decimal | None, curve: EquityCurve, step: timedelta, *, resets: bool
+    samples: list[Sample], base: Decimal | None, curve: EquityCurve, span: Span, *, resets: bool
 ) -> list[tuple[Decimal, Decimal]]:
     """Profit and loss at each value, and what it is a share of."""
     if base is None:
         return []
     # A value holds what was paid in before its span ended; the first one does, where it is the base itself.
-    held_by = samples[0][0] + step if samples and curve.before is None else datetime.min.replace(tzinfo=UTC)
-    deposits = deque(item for item in curve.paid_in if item[0] >= held_by)
+    held_by = samples[0][0] + span.step if samples and curve.before is None else datetime.min.replace(tzinfo=UTC)
+    deposits = deque(item for item in curve.paid_in if held_by <= item[0] < span.until)
     found = []
     origin, day, last, paid = base, None, base, Decimal(0)
     for time, equity in samples:
         today = time.astimezone(nyse.NEW_YORK).date()
         if resets and day is not None and today != day:
             origin, paid = last, Decimal(0)
-        while deposits and deposits[0][0] < time + step:
+        while deposits and deposits[0][0] < time + span.step:
             paid += deposits.popleft()[1]
         found.append((equity - origin - paid, origin))
         day, last = today, equity

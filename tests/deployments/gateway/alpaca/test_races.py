@@ -18,7 +18,7 @@ from nt_ray.trader.connection import journal_of
 from nt_ray.trader.live_plan import SettingsPlan
 
 REST = {"symbol": "AAPL", "qty": "10", "side": "buy", "type": "limit", "time_in_force": "day", "limit_price": "60"}
-HELD_S = 2.0
+HELD_S = 4.0
 """How long the venue's answer is held back: the market moves meanwhile."""
 UNPROCESSABLE = 42210000
 
@@ -71,7 +71,7 @@ class Desk:
 
 
 def until(is_so: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -19,6 +19,7 @@ from deployments.gateway.stream.seats import Seats
 from nt_ray.access.roles import Role, Scope
 from nt_ray.errors import ServiceError
 
+WITHIN_S = 60.0
 FULL = {"stream": "error", "data": {"code": 406, "error": "connection limit exceeded"}}
 
 
@@ -37,7 +38,7 @@ class Crowd:
         return socket
 
     def is_in(self, pair: tuple[str, str]) -> bool:
-        told = json.loads(self.comes(pair).recv(5))
+        told = json.loads(self.comes(pair).recv(WITHIN_S))
         return bool(told["data"].get("status") == "authorized")
 
 
@@ -50,7 +51,7 @@ def crowd(shared_desk: Any) -> Iterator[Crowd]:
 
 
 def until(is_so: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WITHIN_S
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -59,7 +60,7 @@ def until(is_so: Callable[[], Any]) -> None:
 def closed(socket: ClientConnection) -> tuple[int, str]:
     while True:
         try:
-            socket.recv(5)
+            socket.recv(WITHIN_S)
         except ConnectionClosed as end:
             return (end.rcvd.code, end.rcvd.reason) if end.rcvd else (0, "")
 
@@ -74,9 +75,9 @@ def test_a_user_has_so_many_seats_by_whichever_key_and_others_theirs(
     made = desk.gatekeeper.keys.add(name, label="second", **reads)
     second = (made.key.id, made.secret)
     sockets = [crowd.comes(pair) for pair in (first, second)]
-    assert [json.loads(socket.recv(5))["data"]["status"] for socket in sockets] == ["authorized"] * 2
+    assert [json.loads(socket.recv(WITHIN_S))["data"]["status"] for socket in sockets] == ["authorized"] * 2
     more = crowd.comes(second)
-    assert json.loads(more.recv(5)) == FULL
+    assert json.loads(more.recv(WITHIN_S)) == FULL
     assert closed(more) == (1013, "connection limit exceeded")
     assert crowd.is_in((desk.key, desk.secret))
     sockets[0].close()
@@ -89,7 +90,7 @@ def test_the_official_client_that_finds_no_seat_comes_again_by_itself(
     monkeypatch.setattr(crowd.seats, "of_user", 1)
     pair = crowd.desk.new_key(accounts=frozenset({"paper"}))
     first = crowd.comes(pair)
-    assert json.loads(first.recv(5))["data"]["status"] == "authorized"
+    assert json.loads(first.recv(WITHIN_S))["data"]["status"] == "authorized"
     leaving = threading.Timer(0.3, first.close)
     leaving.start()
     with hear_trades(crowd.desk.url, *pair):
@@ -105,7 +106,7 @@ def test_strangers_who_say_nothing_take_so_many_seats_and_no_more(
         crowd.comes()
     until(lambda: sum(crowd.seats._taken.values()) == 6)
     more = crowd.comes()
-    assert json.loads(more.recv(5)) == FULL
+    assert json.loads(more.recv(WITHIN_S)) == FULL
     assert closed(more) == (1013, "connection limit exceeded")
 
 
@@ -141,7 +142,7 @@ def test_whoever_does_not_take_his_answers_is_ended(monkeypatch: pytest.MonkeyPa
         scope = {"type": "websocket", "path": "/stream", "headers": [], "state": {"address": "127.0.0.1"}}
         route = door.stream(None, Refusing(), seats)  # type: ignore[arg-type]
         socket = WebSocket(scope, receive, send)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN_S):
             await route.endpoint(socket)
 
     asyncio.run(serve())

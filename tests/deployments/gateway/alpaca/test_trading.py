@@ -42,7 +42,7 @@ def limit(price: float, qty: float = 10, side: OrderSide = OrderSide.BUY, **more
 
 
 def until(is_so: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (found := is_so()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
