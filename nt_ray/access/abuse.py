@@ -130,13 +130,16 @@ class LockedNames:
         def failures(kind: str, after: int) -> Failures:
             return Failures(store, pepper, clock, settings, kind=kind, after=after, refusal=LockedOutError)
 
+        self._store = store
         self._here = failures("name", settings.lockout_after)
         self._everywhere = failures("name everywhere", settings.lockout_after * EVERYWHERE)
 
     def attempt(self, name: str, place: str) -> None:
         """Raise where a name is locked there, else count a failure ahead."""
-        self._here.attempt(name, place)
-        self._everywhere.attempt(name)
+        # In one transaction: what either of them refuses is counted at neither.
+        with self._store.writing():
+            self._here.attempt(name, place)
+            self._everywhere.attempt(name)
 
     def succeeded(self, name: str, place: str) -> None:
         """Forget the failures of a name there, and those of all together."""

@@ -143,13 +143,18 @@ class Gatekeeper:
         """Forget the failed logins of a name."""
         self._names.clear(name)
 
-    def first_start(self) -> str | None:
-        """Make an admin and his key where there is no user at all, and give the key, this once; else None."""
+    def first_start(self, keep: Callable[[str], None] = lambda _: None) -> str | None:
+        """Make an admin and his key where there is no user at all, and give the key, this once; else None.
+
+        Where `keep`, which gets the key first, raises, nobody is made: a key that nobody has would shut everybody out.
+        """
         with self._store.writing():
             if self.users.all():
                 return None
             self.users.add(FIRST_ADMIN, Role.ADMIN)
-            return self.keys.add(FIRST_ADMIN, label="first start").text
+            key = self.keys.add(FIRST_ADMIN, label="first start").text
+            keep(key)
+            return key
 
     def check(self) -> None:
         """Raise where identities cannot be read and written now."""

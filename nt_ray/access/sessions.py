@@ -72,12 +72,6 @@ class Sessions:
         with self._store.writing() as sql:
             self._revoke(sql, id_)
 
-    def end_all(self, user: str) -> None:
-        """Revoke all sessions of a user."""
-        with self._store.writing() as sql:
-            for (id_,) in sql.execute("SELECT id FROM sessions WHERE user = ?", (user,)).fetchall():
-                self._revoke(sql, id_)
-
     def end_by(self, refresh: str) -> str | None:
         """Revoke the session of a refresh token, used or not, and give its user; None where it is none of ours."""
         with self._store.writing() as sql:

@@ -224,6 +224,22 @@ def test_nobody_locks_out_somebody_elsewhere_unless_from_many_addresses(ada: Gat
     assert type(wrong(ada, "ada", "192.0.2.1")) is CredentialsError
 
 
+def test_what_a_lock_for_all_refuses_is_no_failure_of_the_address_that_asks(ada: Gatekeeper, clock: Any) -> None:
+    for attacker in range(10):
+        for _ in range(5):
+            wrong(ada, "ada", f"192.0.2.{attacker}")
+    for number, lock_s in enumerate((30, 60, 120)):
+        clock.pass_(seconds=lock_s)
+        wrong(ada, "ada", f"192.0.3.{number}")
+    # The lock is one of 240 seconds now, and he has not failed once.
+    for pause in (0, 0, 0, 0, 0, 100, 61):
+        clock.pass_(seconds=pause)
+        with pytest.raises(LockedOutError):
+            ada.login("ada", PASSWORD, HERE)
+    clock.pass_(seconds=79)
+    assert ada.login("ada", PASSWORD, HERE).user == "ada"
+
+
 def test_a_lock_of_a_clock_that_was_set_back_holds_no_longer(ada: Gatekeeper, clock: Any) -> None:
     clock.pass_(days=365)
     for _ in range(5):

@@ -40,7 +40,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 
 def wait_for(client: Redis) -> None:
-    for _ in range(200):
+    for _ in range(1500):
         try:
             client.ping()
         except NotConnected:

@@ -142,14 +142,6 @@ def test_one_access_token_alone_may_be_revoked(ada: Gatekeeper) -> None:
     assert use(ada, second).id == "ada"
 
 
-def test_all_sessions_of_a_user_end_together(ada: Gatekeeper) -> None:
-    tokens = [ada.login("ada", PASSWORD, HERE) for _ in range(3)]
-    ada.sessions.end_all("ada")
-    for one in tokens:
-        with pytest.raises(TokenRevokedError):
-            use(ada, one)
-
-
 def test_what_is_over_is_forgotten(ada: Gatekeeper, clock: Any) -> None:
     tokens = ada.login("ada", PASSWORD, HERE)
     ada.refresh(tokens.refresh, HERE)

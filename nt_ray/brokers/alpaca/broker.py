@@ -221,10 +221,10 @@ class AlpacaBroker:
         return list(found.values())
 
     def fills(self, since: datetime | None) -> list[Fill]:
-        """Executions at or after a time, oldest first."""
+        """Executions at or after a time, oldest first; those that cannot be read or named are set aside."""
         items = list(filter(self._is_readable, self.reference.pages("/v2/account/activities/FILL", since)))
         self._identities.learn({word(item, "order_id") for item in items})
-        found = [executions.from_activity(i, self._identities.client_id_of(word(i, "order_id"))) for i in items]
+        found = [fill for item in items if (fill := self._execution(item)) is not None]
         return sorted((f for f in found if since is None or f.time >= since), key=lambda fill: fill.time)
 
     def updates(self) -> list[VenueUpdate]:
@@ -354,13 +354,21 @@ class AlpacaBroker:
         return self._states.venue_order(order, ours, self._identities.client_id_of(str(by)) if by else "")
 
     def _is_readable(self, execution: Json) -> bool:
-        """Whether an execution can be read; one that cannot is set aside."""
+        """Whether an execution can be read and was not set aside, as one that cannot is."""
         try:
             executions.from_activity(execution, "")
         except UnreadableError as error:
-            self._unread.note(f"Execution {execution.get('id')}", error)
+            self._unread.note(_execution_name(execution), error)
             return False
-        return True
+        return _execution_name(execution) not in self._unread
+
+    def _execution(self, item: Json) -> Fill | None:
+        """An execution under our name of its order; None where that order's name cannot be read."""
+        try:
+            return executions.from_activity(item, self._identities.client_id_of(word(item, "order_id")))
+        except UnreadableError as error:
+            self._unread.note(_execution_name(item), error)
+            return None
 
     def _update(self, update: Json) -> VenueUpdate:
         order = mapping(update.get("order"), "an order")
@@ -382,6 +390,10 @@ class AlpacaBroker:
             if after == query.get("after"):
                 raise UnreadableError("open orders whose pages do not advance")
             query["after"] = after
+
+
+def _execution_name(execution: Json) -> str:
+    return f"Execution {execution.get('id') or str(execution)[:_SHOWN]}"
 
 
 def _taken(client_order_id: str) -> OrderRejectedError:

@@ -84,11 +84,13 @@ class Identities:
         for _ in range(_MOST_PAGES):
             page = listing(self._transport.read("/v2/orders", query), "orders")
             for order in page:
-                if order.get("order_class") in _UNLINKED or order.get("legs"):
-                    self.client_id(order)
-                linked = order.get("order_class") not in _UNLINKED
-                if linked and missing & {item.get("id") for item in order.get("legs") or ()}:
-                    self.name_legs(order)
+                # One that cannot be read is none of those that are wanted, or is asked for by itself.
+                with suppress(UnreadableError):
+                    if order.get("order_class") in _UNLINKED or order.get("legs"):
+                        self.client_id(order)
+                    linked = order.get("order_class") not in _UNLINKED
+                    if linked and missing & {item.get("id") for item in order.get("legs") or ()}:
+                        self.name_legs(order)
             missing -= self._ours.keys()
             if not missing or len(page) < _PAGE:
                 return

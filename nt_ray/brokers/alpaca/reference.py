@@ -1,18 +1,17 @@
 """What Alpaca says about the market and the account's history: assets, clock, calendar, activities."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
-from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from nt_ray.brokers.alpaca.refusals import NotFoundError, RefusedError
 from nt_ray.brokers.alpaca.transport import Transport
-from nt_ray.brokers.alpaca.wire import Json, UnreadableError, listing, mapping, moment, optional, stamp, word
+from nt_ray.brokers.alpaca.wire import Json, UnreadableError, listing, mapping, moment, stamp, word
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 """Zone of the calendar's dates and times."""
@@ -58,18 +57,6 @@ class TradingDay:
     closes: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """What changed the account other than a trade: dividends, fees, transfers. `net_amount` is signed."""
-
-    id: str
-    kind: str
-    day: date
-    net_amount: Decimal
-    symbol: str = ""
-    quantity: Decimal | None = None
-
-
 class Reference:
     """Reads reference data. An asset is read anew when what is known of it is old."""
 
@@ -112,11 +99,6 @@ class Reference:
         answer = self._transport.read("/v2/calendar", {"start": first.isoformat(), "end": last.isoformat()})
         return [_trading_day(item) for item in listing(answer, "a calendar")]
 
-    def activities(self, kinds: Sequence[str], since: datetime | None = None) -> list[Activity]:
-        """Activities of these kinds (DIV, FEE, CSD, ...), oldest first."""
-        items = self.pages("/v2/account/activities", since, {"activity_types": ",".join(kinds)})
-        return [_activity(item) for item in items if item.get("activity_type") != "FILL"]
-
     def pages(self, path: str, since: datetime | None, query: dict[str, str] | None = None) -> list[Json]:
         """Read all pages of activities at or after a time, and possibly some shortly before."""
         asked = {"direction": "asc", "page_size": str(_PAGE), **(query or {})}
@@ -154,13 +136,3 @@ def _trading_day(item: Json) -> TradingDay:
     except ValueError as error:
         raise UnreadableError(f"trading day {item!r}") from error
     return TradingDay(day, datetime.combine(day, opens, NEW_YORK), datetime.combine(day, closes, NEW_YORK))
-
-
-def _activity(item: Json) -> Activity:
-    try:
-        day = date.fromisoformat(word(item, "date"))
-    except ValueError as error:
-        raise UnreadableError(f"date {item.get('date')!r}") from error
-    amount = optional(item, "net_amount") or Decimal(0)
-    symbol = str(item.get("symbol") or "")
-    return Activity(word(item, "id"), word(item, "activity_type"), day, amount, symbol, optional(item, "qty"))

@@ -5,6 +5,7 @@ longer knows, cannot be traded.
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final
 
 from nt_ray.brokers.alpaca.reference import Asset, Reference
@@ -16,6 +17,8 @@ LOOK_EVERY_S: Final = 30.0
 """Seconds for which what the account may do is kept."""
 ASSET_S: Final = 300.0
 """The same for an asset."""
+ASSETS_A_LOOK: Final = 4
+"""Assets that one look reads anew at the most: a long list leaves requests to everything else."""
 
 _BLOCKS: Final = ("account_blocked", "trading_blocked", "trade_suspended_by_user")
 
@@ -28,6 +31,7 @@ class StandingBoard:
         self._account = account
         self._clock = clock
         self._known: tuple[Json, float] | None = None
+        self._assets: dict[str, tuple[Asset | None, float]] = {}
 
     def note(self, account: Json) -> None:
         """Keep an answer about the account that was read for another reason."""
@@ -38,10 +42,11 @@ class StandingBoard:
         if self._known is None or self._clock() - self._known[1] >= LOOK_EVERY_S:
             self.note(self._account())
         account = self._known[0] if self._known is not None else {}
+        self._look_after(symbols)
         halted: dict[str, str] = {}
         unshortable: set[str] = set()
-        for symbol in symbols:
-            asset = self._asset(symbol)
+        for symbol in filter(self._assets.__contains__, symbols):
+            asset, _ = self._assets[symbol]
             if asset is None or not asset.tradable:
                 halted[symbol] = "Alpaca lists it no more" if asset is None else "Alpaca says that it is not tradable"
             elif not (asset.shortable and asset.easy_to_borrow):
@@ -50,9 +55,17 @@ class StandingBoard:
             blocked_because(account), halted, account.get("shorting_enabled") is not False, frozenset(unshortable)
         )
 
+    def _look_after(self, symbols: Sequence[str]) -> None:
+        """Read anew what is not known or too old, the oldest first; the venue itself refuses what is not known yet."""
+        now = self._clock()
+        read_at = {symbol: self._assets[symbol][1] if symbol in self._assets else -inf for symbol in symbols}
+        due = [symbol for symbol, at in read_at.items() if now - at >= ASSET_S]
+        for symbol in sorted(due, key=read_at.__getitem__)[:ASSETS_A_LOOK]:
+            self._assets[symbol] = self._asset(symbol), now
+
     def _asset(self, symbol: str) -> Asset | None:
         try:
-            return self._reference.asset(symbol, ASSET_S)
+            return self._reference.asset(symbol, 0.0)
         except RefusedError:
             return None
 

@@ -42,11 +42,6 @@ class UpdateStream:
         self.dropped = 0
         self.broken = 0
 
-    @property
-    def is_listening(self) -> bool:
-        """Whether updates arrive at this moment."""
-        return self._listening.is_set()
-
     def wait_until_listening(self, seconds: float) -> bool:
         """Wait until updates arrive; False where they do not within that time."""
         return self._listening.wait(seconds)
@@ -121,7 +116,7 @@ class UpdateStream:
             return False
         connection.send(json.dumps({"action": "listen", "data": {"streams": [_TRADE_UPDATES]}}))
         answer = _message(connection.recv(self._timeout))
-        return answer.get("stream") == "listening" and _TRADE_UPDATES in _data(answer).get("streams", ())
+        return answer.get("stream") == "listening" and _TRADE_UPDATES in (_data(answer).get("streams") or ())
 
     def _listen(self, connection: ClientConnection) -> None:
         self._listening.set()

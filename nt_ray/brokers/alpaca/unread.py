@@ -22,6 +22,9 @@ class Unread:
         self._names: set[str] = set()
         self.count = 0
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
     def note(self, name: str, error: BrokerError) -> None:
         """Set something aside, once for each name."""
         if name in self._names:

@@ -27,6 +27,7 @@ from nt_ray.brokers.base import (
     RateLimitedError,
     VenueDownError,
 )
+from nt_ray.brokers.custody import ActivityKind
 from nt_ray.errors import BadInputError, MarketDataError
 from nt_ray.trading.orders import OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 
@@ -406,8 +407,8 @@ def test_reference_data(simulator: AlpacaSimulator, broker: AlpacaBroker) -> Non
     assert days[0].opens.astimezone(UTC).hour == 13
     assert broker.reference.clock().is_open
     simulator.control("/simulator/cash", amount="500")
-    (deposit,) = broker.reference.activities(["CSD", "DIV"])
-    assert (deposit.kind, deposit.net_amount) == ("CSD", Decimal(500))
+    (deposit,) = broker.activities(datetime.now(UTC) - timedelta(days=1))
+    assert (deposit.kind, deposit.amount) == (ActivityKind.CASH, Decimal(500))
 
 
 def test_market_data(simulator: AlpacaSimulator) -> None:

@@ -218,9 +218,8 @@ def test_the_stream_tells_each_event(client: TradingClient, simulator: AlpacaSim
     stream.subscribe_trade_updates(handler)
     thread = threading.Thread(target=lambda: asyncio.run(stream._run_forever()), daemon=True)
     thread.start()
-    until(lambda: stream._running)
-    # The subscription is under way when the client says that it runs.
-    time.sleep(0.1)
+    # When the client says that it runs, its subscription is still under way.
+    until(lambda: any(listener.listens for listener in tuple(simulator._server._listeners._all)))
     order = client.submit_order(r.LimitOrderRequest(**common(limit_price=95)))
     simulator.price("AAPL", "95", size="4")
     simulator.price("AAPL", "95")
@@ -229,7 +228,7 @@ def test_the_stream_tells_each_event(client: TradingClient, simulator: AlpacaSim
     # It looks for its end after each message.
     simulator.price("AAPL", "95")
     client.submit_order(r.MarketOrderRequest(**common()))
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert not thread.is_alive()
     assert [str(getattr(u.event, "value", u.event)) for u in heard[:4]] == [
         "pending_new",
@@ -243,7 +242,7 @@ def test_the_stream_tells_each_event(client: TradingClient, simulator: AlpacaSim
 
 
 def until(condition: Any) -> None:
-    for _ in range(500):
+    for _ in range(3000):
         if condition():
             return
         time.sleep(0.01)

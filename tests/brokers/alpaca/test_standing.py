@@ -17,7 +17,7 @@ from nt_ray.brokers.alpaca.access import AlpacaAccess
 from nt_ray.brokers.alpaca.broker import AlpacaBroker
 from nt_ray.brokers.alpaca.refusals import ClockSkewError
 from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
-from nt_ray.brokers.alpaca.standing import ASSET_S, LOOK_EVERY_S
+from nt_ray.brokers.alpaca.standing import ASSET_S, ASSETS_A_LOOK, LOOK_EVERY_S
 from nt_ray.brokers.alpaca.transport import Patience, Transport
 from nt_ray.brokers.base import VenueDownError
 from nt_ray.market.bars import Instrument
@@ -101,6 +101,32 @@ def test_what_the_venue_allows_is_asked_for_rarely(desk: Desk) -> None:
         desk.look(1.0)
     # Each look asks for executions and nothing else: no order is open.
     assert before - desk.broker.budget.cancels == 5
+
+
+def test_a_symbol_that_the_venue_does_not_know_is_halted_and_asked_for_rarely(connect: Connect) -> None:
+    now = [0.0]
+    broker = connect(patience=Patience(clock=lambda: now[0], sleep=lambda _: None))
+    for now[0] in (0.0, ASSET_S - 1):
+        assert broker.standing(["AAPL", "GONE"]).halted.keys() == {"GONE"}
+        broker.account()
+        before = broker.budget.cancels
+        assert broker.standing(["AAPL", "GONE"]).halted.keys() == {"GONE"}
+        assert broker.budget.cancels == before
+
+
+def test_a_long_list_of_symbols_is_read_a_few_at_a_look(simulator: AlpacaSimulator, connect: Connect) -> None:
+    symbols = [f"S{number}" for number in range(2 * ASSETS_A_LOOK + 1)]
+    for symbol in symbols:
+        simulator.control("/simulator/asset", symbol=symbol, tradable=symbol != symbols[-1])
+    broker = connect()
+    broker.account()
+    found = []
+    for _ in range(4):
+        before = broker.budget.cancels
+        halted = broker.standing(symbols).halted
+        found.append((before - broker.budget.cancels, list(halted)))
+    halt = [symbols[-1]]
+    assert found == [(ASSETS_A_LOOK, []), (ASSETS_A_LOOK, []), (1, halt), (0, halt)]
 
 
 def test_an_outage_leaves_what_is_known_of_the_venue_as_it_was(simulator: AlpacaSimulator, desk: Desk) -> None:

@@ -35,7 +35,7 @@ def test_a_part_that_the_stream_lost_is_booked_once_whoever_tells_of_the_rest_fi
     account.submit([OrderRequest("a", "AAPL", Side.BUY, Decimal(10), "t", **LIMIT)])
     simulator.fault("stream_close", event="partial_fill")
     simulator.price("AAPL", "95", size="4")
-    for _ in range(500):
+    for _ in range(3000):
         if broker.stream.broken and broker.stream.wait_until_listening(10):
             break
         time.sleep(0.01)

@@ -1,7 +1,9 @@
 """What nobody can read, told by the stream or in a list, holds nothing else up."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,6 +69,50 @@ def test_a_message_waits_until_the_venue_can_be_asked_and_what_came_before_it_do
     assert [update.order.replaced_by for update in broker.updates()] == ["b"]
 
 
+def test_an_execution_of_an_order_that_has_no_name_is_asked_for_once_and_holds_nothing_up(
+    simulator: AlpacaSimulator, broker: AlpacaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.submit_order(buy("a"))
+    pages, by_venue_id = broker.reference.pages, broker._identities.by_venue_id
+    # A leg of a spread that somebody has traded by hand: it bears no client id.
+    legs = [
+        {"id": f"20260702::{n}", "activity_type": "FILL", "symbol": "AAPL260717C00100000", "order_id": f"leg-{n}",
+         "side": "buy", "qty": "1", "cum_qty": "1", "price": "2", "transaction_time": "2026-07-02T14:00:00Z"}
+        for n in range(4)
+    ]  # fmt: skip
+    asked: list[str] = []
+
+    def found(theirs: str, **how: bool) -> dict[str, Any]:
+        asked.append(theirs)
+        leg = {"id": theirs, "client_order_id": None, "order_class": "mleg", "legs": None}
+        return leg if theirs.startswith("leg") else by_venue_id(theirs, **how)
+
+    monkeypatch.setattr(broker.reference, "pages", lambda *since: [*legs, *pages(*since)])
+    monkeypatch.setattr(broker._identities, "by_venue_id", found)
+    for _ in range(2):
+        assert [fill.client_order_id for fill in broker.fills(None)] == ["a"]
+    assert asked == ["leg-0", "leg-1", "leg-2", "leg-3"]
+    assert broker.warnings() == ("Messages, executions and orders that cannot be read: 4.",)
+
+
+def test_a_group_with_a_leg_that_nobody_knows_keeps_no_other_execution_from_its_name(
+    simulator: AlpacaSimulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = connect()
+    for name in "abcd":
+        other.submit_order(buy(name))
+    broker = connect()
+    read = broker._transport.read
+    group = {**SPREAD, "order_class": "bracket", "legs": [{"id": simulator.orders()[0]["id"], "type": "pegged"}]}
+
+    def listing(path: str, *asked: Any, **how: Any) -> Any:
+        answer = read(path, *asked, **how)
+        return [group, *answer] if path == "/v2/orders" else answer
+
+    monkeypatch.setattr(broker._transport, "read", listing)
+    assert [fill.client_order_id for fill in broker.fills(None)] == list("abcd")
+
+
 def test_messages_that_wait_are_bounded(
     simulator: AlpacaSimulator, broker: AlpacaBroker, tell: Callable[..., None]
 ) -> None:
@@ -77,6 +123,16 @@ def test_messages_that_wait_are_bounded(
     )
     # The one that would have to wait is the oldest of too many.
     assert len(broker.updates()) == 10_000
+
+
+def test_a_stream_that_says_what_it_does_not_send_is_made_anew(broker: AlpacaBroker) -> None:
+    said = [
+        {"stream": "authorization", "data": {"status": "authorized"}},
+        {"stream": "listening", "data": {"streams": None}},
+    ]
+    answers = iter(map(json.dumps, said))
+    connection: Any = SimpleNamespace(send=lambda _: None, recv=lambda _: next(answers))
+    assert broker.stream._subscribed(connection) is False
 
 
 def test_what_cannot_be_read_in_a_list_hides_nothing_else(

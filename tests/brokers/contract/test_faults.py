@@ -198,7 +198,7 @@ def test_what_goes_wrong_on_the_stream_changes_no_execution(faulty_desk: OpenDes
     desk.next()
     if kind == "stream_close":
         # The account finds in the history what the stream lost, and the stream comes back.
-        for _ in range(500):
+        for _ in range(3000):
             if broker.stream.broken and broker.stream.wait_until_listening(10):
                 break
             time.sleep(0.01)
