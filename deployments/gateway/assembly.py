@@ -35,15 +35,17 @@ def assemble(settings: Settings, platform: Platform | None = None) -> FastAPI:
     gatekeeper = open_gatekeeper(settings.access)
     limits = open_limits(settings.access)
     guards = Guards(gatekeeper, limits, open_audit(settings.access, utc_now))
-
-    door = gateway_door(settings, gatekeeper, behind.jobs, guards.audit)
+    asked = settings.gateway
+    # A quarter of a replica's room is left to requests.
+    seats = Seats(asked.sockets_per_address, asked.sockets_per_user, max(1, asked.concurrency * 3 // 4))
+    door = gateway_door(settings, gatekeeper, behind.jobs, guards.audit, seats)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with door.lifespan(), app.state.observation.running():
             yield
             # What changes something is done, and written down, though its caller has gone.
-            await at_rest(settings.gateway.drain_s)
+            await at_rest(asked.drain_s)
 
     routers = [
         sessions.router(gatekeeper, limits),
@@ -52,9 +54,6 @@ def assemble(settings: Settings, platform: Platform | None = None) -> FastAPI:
         api.router(behind),
         page.router(behind),
     ]
-    asked = settings.gateway
-    # A quarter of a replica's room is left to requests.
-    seats = Seats(asked.sockets_per_address, asked.sockets_per_user, max(1, asked.concurrency * 3 // 4))
     mounts = [stream(behind.source, gatekeeper, seats=seats), *door.routes]
     app = application(settings, behind, guards, routers, mounts, behind.jobs, seats, lifespan=lifespan)
 
@@ -63,6 +62,6 @@ def assemble(settings: Settings, platform: Platform | None = None) -> FastAPI:
         return await behind.jobs.counts() if await asyncio.to_thread((settings.state / FILE).exists) else {}
 
     keepers = Keepers(counts, behind.sessions)
-    install(app, settings.observability, behind.accounts, expected=settings.gateway.accounts, keepers=keepers)
+    install(app, settings.observability, behind.accounts, expected=asked.accounts, keepers=keepers)
     check_closed(app.routes)
     return app

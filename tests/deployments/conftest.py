@@ -8,10 +8,11 @@ import os
 import random
 import socket
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from nt_ray.trader.event_stream import Channel, EventStream, Followed, News
@@ -21,6 +22,16 @@ with warnings.catch_warnings():
     import ray.serve  # noqa: F401
 
 KEPT = 5_000
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True, scope="package")
+def patient_clients() -> Iterator[None]:
+    """Clients that name no time of their own wait longer than five seconds: the machine may be busy with much else."""
+    with pytest.MonkeyPatch.context() as patch:
+        for part in ("connect", "read", "write", "pool"):
+            patch.setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, part, PATIENCE_S)
+        yield
 
 
 class Told:

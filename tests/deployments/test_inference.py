@@ -110,19 +110,26 @@ def started_behind_haproxy(server: Served, environment: dict[str, str]) -> Itera
     values = {f"neural.inference.{name}": value for name, value in asked.items()}
     values |= {"neural.registry": server.settings.registry, "neural.cache": str(server.settings.cache)}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.cli", "serve", "inference", "--json"]
-        + [part for name, text in texts.items() for part in ("--set", f"{name}={text}")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, process.stderr and process.stderr.read()
-    assert json.loads(line)["url"] == server.url
-    yield
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 0
+    # Into a file: a pipe that nobody reads holds the server up once it is full.
+    with (server.folder / "stderr").open("w") as remarks:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jobs.cli", "serve", "inference", "--json"]
+            + [part for name, text in texts.items() for part in ("--set", f"{name}={text}")],
+            stdout=subprocess.PIPE, stderr=remarks, text=True, env=environment,
+        )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, (server.folder / "stderr").read_text()
+        assert json.loads(line)["url"] == server.url
+        yield
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def test_the_client_of_the_protocol_works_against_it(served: Served) -> None:

@@ -2,12 +2,13 @@
 
 Behind the gateway's middleware the principal is known by the time a request comes here; elsewhere the door asks the
 gatekeeper itself. Any replica answers any request: no session is kept. An answer is plain JSON unless the call tells of
-its progress; then it is a stream of events, and a client that closes it cancels the call.
+its progress; then it is a stream of events, and a client that closes it cancels the call. Which it will be nobody knows
+before the call has begun, so each request has a seat of its user's for as long as it lasts (`gateway.stream.seats`).
 """
 
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from contextvars import copy_context
 from typing import Any, Final, Protocol
 
@@ -25,6 +26,7 @@ from deployments.gateway.mcp.limits import CallLimits
 from deployments.gateway.mcp.server import Context, build_server
 from deployments.gateway.middleware.audit import AuditLog
 from deployments.gateway.problems import refusal
+from deployments.gateway.stream.seats import NoSeatError, Seats
 from nt_ray.access.limits import open_buckets
 from nt_ray.access.roles import Principal, UnauthenticatedError
 from nt_ray.config import Settings
@@ -57,12 +59,13 @@ class McpDoor:
         origins: Sequence[str] = (),
         limits: CallLimits | None = None,
         audit: AuditLog | None = None,
+        seats: Seats | None = None,
     ) -> None:
         """Take the `Host` headers that are answered, against rebinding of names, any port by `HOST:*`; None: all.
 
-        Pages of `origins` may call too, and their hosts are answered.
+        Pages of `origins` may call too, and their hosts are answered. Without `seats` there is room for all.
         """
-        self._gatekeeper = gatekeeper
+        self._gatekeeper, self._seats = gatekeeper, seats
         self._server = build_server(backend, principal_of, limits, audit)
         known = list(hosts or ())
         self._app: ASGIApp = self._server.streamable_http_app(
@@ -102,13 +105,23 @@ class McpDoor:
             # There is no session that could be listened to or ended.
             await Response(status_code=405, headers={"allow": "POST"})(scope, receive, send)
             return
-        state = {**state, AROUND: copy_context()}
-        inner = {**scope, "state": state, "path": "/", "raw_path": b"/", "root_path": ""}
-        await self._app(inner, receive, send)
+        inner = {**scope, "state": {**state, AROUND: copy_context()}, "path": "/", "raw_path": b"/", "root_path": ""}
+        try:
+            with self._seat(state[PRINCIPAL].id):
+                await self._app(inner, receive, send)
+        except NoSeatError as error:
+            await refusal(scope, error)(scope, receive, send)
+
+    def _seat(self, user: str) -> AbstractContextManager[None]:
+        return nullcontext() if self._seats is None else self._seats.follower(user)
 
 
 def gateway_door(
-    settings: Settings, gatekeeper: Authenticates, jobs: Jobs | None = None, audit: AuditLog | None = None
+    settings: Settings,
+    gatekeeper: Authenticates,
+    jobs: Jobs | None = None,
+    audit: AuditLog | None = None,
+    seats: Seats | None = None,
 ) -> McpDoor:
     """Open the door of a gateway over the actors of accounts and jobs.
 
@@ -126,6 +139,7 @@ def gateway_door(
         origins=asked.origins,
         limits=CallLimits(open_buckets(settings.access)),
         audit=audit,
+        seats=seats,
     )
 
 

@@ -35,10 +35,12 @@ it is at once its caller is gone. Other tools that read answer at once or within
 Orders are known by their `client_order_id`: the same order again is not sent again, and another one under the same id
 is refused.
 
-No session is kept, so any replica answers any request. Each call that changes something stands in the audit log, as
-`mcp.call`, with the tool, a digest of its arguments and its outcome. An order, a switch or another change at once is
-done, whole, though the caller hangs up, and its entry says what came of it; log lines of the account bear the id of the
-request, and where it is traced the account's steps stand below a span `mcp.TOOL`.
+A request over HTTP has a seat for as long as it lasts, as a stream has (`gateway.sockets_per_user`): who has none
+left is refused with 429 before anything is done. No session is kept, so any replica answers any request. Each call
+that changes something stands in the audit log, as `mcp.call`, with the tool, a digest of its arguments and its
+outcome. An order, a switch or another change at once is done, whole, though the caller hangs up, and its entry says
+what came of it; log lines of the account bear the id of the request, and where it is traced the account's steps stand
+below a span `mcp.TOOL`.
 
 Behind a proxy with a name of its own, that name has to stand in `gateway.origins` where the gateway listens on
 loopback.

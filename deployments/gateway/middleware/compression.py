@@ -37,7 +37,7 @@ class Compression:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        takes_gzip = _takes_gzip(scope)
+        is_taken = takes_gzip(scope)
         waiting: Message | None = None
         packs, packing = False, None
 
@@ -46,7 +46,7 @@ class Compression:
             if message["type"] == "http.response.start":
                 if packs := _depends(message):
                     message["headers"] = [*message.get("headers", ()), _VARY]
-                if takes_gzip:
+                if is_taken:
                     # Whether it is long enough only its first part shows; what fails before that can still be refused.
                     waiting = message
                     return
@@ -62,7 +62,7 @@ class Compression:
         await self._app(scope, receive, packed)
 
 
-def _takes_gzip(scope: Scope) -> bool:
+def takes_gzip(scope: Scope) -> bool:
     """Whether Accept-Encoding allows gzip (RFC 9110, 12.5.3): by name, else by the star, with a weight above zero."""
     return _allows(b",".join([value for name, value in scope["headers"] if name == b"accept-encoding"]))
 

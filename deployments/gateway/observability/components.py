@@ -15,7 +15,7 @@ from ray.exceptions import RayActorError
 
 from actors import counts, jobs, live_sessions, stream
 from actors.cluster import NAMESPACE
-from deployments.gateway.backend.cluster import RayCluster
+from deployments.gateway.backend.cluster import ClusterFacts, RayCluster
 from deployments.gateway.observability.health import Check, Component, Condition
 from nt_ray.trader.live_session import TROUBLED, SessionStatus
 
@@ -32,7 +32,11 @@ def on_ray(state: Path) -> Mapping[str, Check]:
 
 async def cluster() -> Component:
     """Say whether all nodes are there."""
-    facts = await asyncio.to_thread(RayCluster().facts)
+    return whole(await asyncio.to_thread(RayCluster().facts))
+
+
+def whole(facts: ClusterFacts) -> Component:
+    """Say whether all nodes of a cluster are there."""
     if not facts.connected:
         return Component(Condition.DOWN, "The gateway is on no cluster.")
     lost = facts.nodes - facts.nodes_alive

@@ -24,9 +24,12 @@ async def gpus(tool: str = TOOL) -> list[Gpu]:
     found = shutil.which(tool)
     if found is None:
         return []
-    process = await asyncio.create_subprocess_exec(
-        found, *QUERY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            found, *QUERY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+    except OSError:
+        return []
     try:
         text, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     except TimeoutError:

@@ -16,6 +16,7 @@ from ray.serve.exceptions import RayServeException
 
 from actors import counts
 from actors.counts import All, CountBoard, Told
+from nt_ray.errors import ServiceError
 
 TELL_EVERY_S: Final = 2.0
 """How often a replica tells its counts: those of a killed one are lost since it last did."""
@@ -58,7 +59,8 @@ class ActorBoard:
                 if self._actor is None:
                     self._actor = await asyncio.to_thread(counts.start)
                 found: All = await self._actor.exchange.remote(replica, number, told)
-        except (RayError, TimeoutError) as error:
+        except (RayError, ServiceError, ValueError, TimeoutError) as error:
+            # It may also be that it cannot be started, or that it was ended as it was found.
             _log.warning("The board of counts does not answer: %s", type(error).__name__)
             self._actor = None
             return None
@@ -92,12 +94,18 @@ class Sharing:
             telling.cancel()
             with suppress(asyncio.CancelledError):
                 await telling
-            await self.all()
+            await self._once()
 
     async def _tell(self) -> None:
         while True:
-            await self.all()
+            await self._once()
             await asyncio.sleep(TELL_EVERY_S)
+
+    async def _once(self) -> None:
+        try:
+            await self.all()
+        except Exception:  # noqa: BLE001 counts that cannot be told now are told next time, as long as somebody tells
+            _log.exception("What this replica counts could not be told.")
 
 
 def place() -> tuple[str, Board]:

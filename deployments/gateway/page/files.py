@@ -16,6 +16,8 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from deployments.gateway.middleware.compression import takes_gzip
+from deployments.gateway.middleware.tags import names as names_tag
 from deployments.gateway.problems import NotFoundError
 
 POLICY: Final = (
@@ -84,8 +86,10 @@ def _sent(request: Request, found: Asset) -> Response:
     cache_for = "public, max-age=31536000, immutable" if kept else "no-cache"
     headers = {"ETag": found.etag, "Cache-Control": cache_for, "Vary": "Accept-Encoding"}
     headers["Content-Security-Policy"] = POLICY
-    if request.headers.get("if-none-match") == found.etag:
+    if names_tag(request.headers.get("if-none-match", ""), found.etag):
         return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(found.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.media)
+    if takes_gzip(request.scope):
+        # Of an ETag only the weak kind holds for both forms.
+        packed = headers | {"ETag": f"W/{found.etag}", "Content-Encoding": "gzip"}
+        return Response(found.packed, headers=packed, media_type=found.media)
     return Response(found.plain, headers=headers, media_type=found.media)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -112,6 +113,10 @@ def _agent(row: dict[str, Any], place: tuple[float, float]) -> AgentView:
 
 def _newest(runs: Path, principal: Principal) -> Path | None:
     """Newest folder of a swarm's run that is there for somebody, by when its summary was written."""
-    found = [path.parent for path in runs.glob(f"*/{files.GRAPH}") if (path.parent / files.SUMMARY).is_file()]
-    found = [folder for folder in found if not folder.is_symlink() and reaches_run(folder, principal)]
-    return max(found, key=lambda folder: (folder / files.SUMMARY).stat().st_mtime_ns, default=None)
+    written: dict[Path, int] = {}
+    for folder in (path.parent for path in runs.glob(f"*/{files.GRAPH}") if not path.parent.is_symlink()):
+        # A run that has not finished has none, and one that is being removed has none any more.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            written[folder] = (folder / files.SUMMARY).stat().st_mtime_ns
+    newest_first = sorted(written, key=lambda folder: written[folder], reverse=True)
+    return next((folder for folder in newest_first if reaches_run(folder, principal)), None)

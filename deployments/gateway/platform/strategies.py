@@ -233,10 +233,10 @@ def strategy_of(name: str) -> StrategyView:
 
 async def started(platform: Traded, principal: Principal, name: str, body: Trading) -> StrategyHealth:
     """Let a strategy trade an account."""
-    door = await _begins(platform, principal, body, name)
-    await platform.sessions.check(body.asked(name))
+    door, lifted = await _begins(platform, principal, body, name)
     asked = body.asked(name)
-    await _let(door, name, principal, body, lambda: platform.sessions.start(asked, principal.id, body.reason))
+    await platform.sessions.check(asked)
+    await _let(door, lifted, principal, body, lambda: platform.sessions.start(asked, principal.id, body.reason))
     return await _health(platform, body.account, name)
 
 
@@ -244,12 +244,12 @@ async def switched(platform: Traded, principal: Principal, name: str, body: Exch
     """Stop a strategy in an account, and let another one trade it."""
     if plain(name) == plain(body.to):
         raise SameStrategyError(body.to)
-    door = await _begins(platform, principal, body, body.to)
+    door, lifted = await _begins(platform, principal, body, body.to)
     asked = body.asked(body.to)
     await platform.sessions.check(asked, instead_of=name)
     await _halted(door, name, principal, body.reason)
     sessions = platform.sessions
-    await _let(door, body.to, principal, body, lambda: sessions.switch(asked, name, principal.id, body.reason))
+    await _let(door, lifted, principal, body, lambda: sessions.switch(asked, name, principal.id, body.reason))
     return await _health(platform, body.account, body.to)
 
 
@@ -263,15 +263,16 @@ class SameStrategyError(GatewayError):
         super().__init__(f"{name} cannot take over from itself. Name another strategy in `to`.")
 
 
-async def _begins(platform: Traded, principal: Principal, body: Trading, name: str) -> AccountDoor:
-    """Account where somebody may let a strategy trade."""
+async def _begins(platform: Traded, principal: Principal, body: Trading, name: str) -> tuple[AccountDoor, list[str]]:
+    """Account where somebody may let a strategy trade, and its kill switches that he may lift."""
     for scope in (Scope.STRATEGIES_WRITE, Scope.TRADING_WRITE):
         principal.require(scope, body.account)
     door = await running(platform, body.account)
-    if any(_is_of(scope, name) for scope in (await door.overview()).halts):
+    scopes = [scope for scope in (await door.overview()).halts if _is_of(scope, name)]
+    if scopes:
         # A switch may be the gate's own, or an admin's: who works with strategies sets it, and does not lift it.
         principal.require(Scope.KILL, body.account)
-    return door
+    return door, scopes
 
 
 async def _halted(door: AccountDoor, name: str, principal: Principal, reason: str) -> None:
@@ -283,12 +284,14 @@ async def _halted(door: AccountDoor, name: str, principal: Principal, reason: st
 
 
 async def _let(
-    door: AccountDoor, name: str, principal: Principal, body: Switch, begin: Callable[[], Awaitable[object]]
+    door: AccountDoor, scopes: list[str], principal: Principal, body: Switch, begin: Callable[[], Awaitable[object]]
 ) -> None:
-    """Lift the kill switches of a strategy and let it begin; where it does not they are set again."""
+    """Lift kill switches and let a strategy begin; where it does not they are set again.
+
+    A switch that was set since somebody was asked whether he may lift it stays.
+    """
 
     async def begun() -> None:
-        scopes = [scope for scope in (await door.overview()).halts if _is_of(scope, name)]
         has_begun = False
         try:
             if scopes:

@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from deployments.gateway.backend.platform import Platform
+from deployments.gateway.observability.components import whole
 from deployments.gateway.observability.health import Check, Component, Condition, examine, overall
 from deployments.gateway.platform.replies import Body, problems, replied
 from deployments.gateway.security import needs
@@ -71,10 +72,7 @@ def router(platform: Platform) -> APIRouter:
         facts = await asyncio.to_thread(platform.cluster.facts)
 
         async def cluster() -> Component:
-            if not facts.connected:
-                return Component(Condition.DOWN, "The gateway is on no cluster.")
-            lost = facts.nodes - facts.nodes_alive
-            return Component(Condition.DEGRADED, f"{lost} node(s) lost.") if lost else Component(Condition.UP)
+            return whole(facts)
 
         checks: dict[str, Check] = {**request.app.state.checks(), "cluster": cluster, "jobs": jobs}
         mine = [name for name in await platform.accounts.names() if principal.may(Scope.SYSTEM_READ, name)]

@@ -113,7 +113,7 @@ def serve(app: Any, stack: ExitStack) -> str:
 
     def end() -> None:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
 
     stack.callback(end)
     return f"http://127.0.0.1:{room.getsockname()[1]}"
@@ -199,7 +199,7 @@ def trades_heard(url: str, key: str, secret: str) -> Iterator[list[Any]]:
     asyncio.run_coroutine_threadsafe(stream.stop_ws(), stream._loop).result()
     # It looks whether it should stop after the next message, or once the connection is over.
     asyncio.run_coroutine_threadsafe(stream.close(), stream._loop).result()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
 
 

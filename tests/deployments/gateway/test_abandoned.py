@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from nt_ray.access.roles import Principal, Role
 from nt_ray.trader.reports import OrderReport
 from nt_ray.trading.orders import OrderStatus
 
+WITHIN_S = 60.0
+
 
 async def nothing(*_: Any) -> None:
     """Take a word that nobody hears."""
@@ -29,20 +32,28 @@ async def nothing(*_: Any) -> None:
 
 @ray.remote(num_cpus=0)
 class Keeper:
-    """Answers late, and keeps what it was told."""
+    """Answers once it is let go on, and keeps what it was told."""
 
     def __init__(self) -> None:
+        self.asked: list[str] = []
         self.told: list[str] = []
+        self.going = asyncio.Event()
 
     async def late(self) -> None:
-        await asyncio.sleep(60)
+        self.asked.append("late")
+        await asyncio.Event().wait()
 
     async def tell(self, what: str) -> None:
-        await asyncio.sleep(0.5)
+        self.asked.append(what)
+        await self.going.wait()
         self.told.append(what)
 
-    async def heard(self) -> list[str]:
-        return self.told
+    async def go_on(self, *, goes: bool) -> None:
+        (self.going.set if goes else self.going.clear)()
+
+    async def heard(self) -> tuple[list[str], list[str]]:
+        """What it was asked, and what of it is done."""
+        return self.asked, self.told
 
 
 @ray.remote(num_cpus=0)
@@ -53,7 +64,7 @@ class Replica:
         try:
             await ask(keeper, "late", what="The keeper")
         except asyncio.CancelledError:
-            await see_to(ask(keeper, "tell", "gone", what="The keeper"), 10.0)
+            await see_to(ask(keeper, "tell", "gone", what="The keeper"), WITHIN_S)
             raise
 
     async def halt(self, keeper: Any) -> None:
@@ -107,7 +118,7 @@ class Replica:
 
 
 @pytest.fixture(scope="module")
-def parts(ray_cluster: None) -> tuple[Any, Any]:
+def actors(ray_cluster: None) -> tuple[Any, Any]:
     del ray_cluster
     keeper: Any = Keeper.remote()  # type: ignore[attr-defined]
     replica: Any = Replica.remote()  # type: ignore[attr-defined]
@@ -115,54 +126,65 @@ def parts(ray_cluster: None) -> tuple[Any, Any]:
     return keeper, replica
 
 
+@pytest.fixture
+def parts(actors: tuple[Any, Any]) -> tuple[Any, Any]:
+    """A keeper who answers nobody yet, and a replica."""
+    ray.get(actors[0].go_on.remote(goes=False))
+    return actors
+
+
+def leave(request: Any, keeper: Any, asked: str) -> None:
+    """Hang up once the keeper has been asked, who goes on after that."""
+    until(lambda: asked in ray.get(keeper.heard.remote())[0])
+    ray.cancel(request, recursive=True)
+    with pytest.raises(ray.exceptions.TaskCancelledError):
+        ray.get(request, timeout=WITHIN_S)
+    assert asked not in ray.get(keeper.heard.remote())[1]
+    ray.get(keeper.go_on.remote(goes=True))
+
+
 def test_who_goes_cancels_what_he_waits_for_and_what_follows_is_done(parts: tuple[Any, Any]) -> None:
     keeper, replica = parts
-    request = replica.serve.remote(keeper)
-    time.sleep(0.3)
-    ray.cancel(request, recursive=True)
-    until_heard(keeper, "gone")
+    ray.get(keeper.go_on.remote(goes=True))
+    leave(replica.serve.remote(keeper), keeper, "late")
+    until_done(keeper, "gone")
 
 
 def test_a_kill_switch_is_set_though_its_caller_hangs_up(parts: tuple[Any, Any]) -> None:
     keeper, replica = parts
-    request = replica.halt.remote(keeper)
-    time.sleep(0.2)
-    ray.cancel(request, recursive=True)
-    until_heard(keeper, "within halt account")
+    leave(replica.halt.remote(keeper), keeper, "within halt account")
+    until_done(keeper, "within halt account")
 
 
 @pytest.mark.parametrize(
-    ("way", "heard", "target", "outcome"),
+    ("way", "asked", "target", "outcome"),
     [
         ("delete", "within cancel_all", "/v2/orders", "207"),
         ("tool", "order_within submit", "execute_trade", "ok"),
     ],
 )
 def test_what_a_route_or_a_tool_changes_is_done_and_written_down_though_its_caller_hangs_up(
-    parts: tuple[Any, Any], tmp_path: Path, way: str, heard: str, target: str, outcome: str
+    parts: tuple[Any, Any], tmp_path: Path, way: str, asked: str, target: str, outcome: str
 ) -> None:
     keeper, replica = parts
-    request = getattr(replica, way).remote(keeper, str(tmp_path))
-    time.sleep(0.3)
-    ray.cancel(request, recursive=True)
-    with pytest.raises(ray.exceptions.TaskCancelledError):
-        ray.get(request, timeout=20)
-    until_heard(keeper, heard)
+    leave(getattr(replica, way).remote(keeper, str(tmp_path)), keeper, asked)
+    until_done(keeper, asked)
     [entry] = written(tmp_path / ACTIVE)
     assert (entry["what"]["target"], entry["what"]["outcome"]) == (target, outcome)
 
 
 def written(log: Path) -> list[dict[str, Any]]:
     """Entries of the log, once its first has been written to its end."""
-    ends = time.monotonic() + 20
-    while not (log.is_file() and log.read_text(encoding="utf-8").endswith("\n")):
-        assert time.monotonic() < ends
-        time.sleep(0.05)
+    until(lambda: log.is_file() and log.read_text(encoding="utf-8").endswith("\n"))
     return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
-def until_heard(keeper: Any, what: str) -> None:
-    ends = time.monotonic() + 20
-    while what not in ray.get(keeper.heard.remote()):
+def until_done(keeper: Any, what: str) -> None:
+    until(lambda: what in ray.get(keeper.heard.remote())[1])
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    ends = time.monotonic() + WITHIN_S
+    while not is_so():
         assert time.monotonic() < ends
         time.sleep(0.05)

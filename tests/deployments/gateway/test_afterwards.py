@@ -8,19 +8,21 @@ import pytest
 from deployments.gateway.afterwards import see_to
 from nt_ray.errors import ServiceError
 
+WITHIN_S = 60.0
+
 
 def test_it_ends_though_the_task_is_cancelled_over_and_over() -> None:
-    ended = asyncio.Event()
+    goes_on, ended = asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
-        await asyncio.sleep(0.05)
+        await goes_on.wait()
         ended.set()
 
     async def call() -> None:
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(WITHIN_S)
         except asyncio.CancelledError:
-            await see_to(slow(), 5.0)
+            await see_to(slow(), WITHIN_S)
             raise
 
     async def server() -> None:
@@ -31,7 +33,8 @@ def test_it_ends_though_the_task_is_cancelled_over_and_over() -> None:
         with pytest.raises(asyncio.CancelledError):
             await request
         assert not ended.is_set()
-        await asyncio.wait_for(ended.wait(), 5)
+        goes_on.set()
+        await asyncio.wait_for(ended.wait(), WITHIN_S)
 
     asyncio.run(server())
 
@@ -44,11 +47,11 @@ def test_a_scope_around_it_is_held_off_and_a_refusal_is_only_told(caplog: pytest
     async def server() -> None:
         with anyio.CancelScope() as scope:
             scope.cancel()
-            await see_to(refused(), 5.0)
+            await see_to(refused(), WITHIN_S)
 
     asyncio.run(server())
     assert "The keeper of jobs is away" in caplog.text
 
 
 def test_it_is_given_up_in_time() -> None:
-    asyncio.run(see_to(asyncio.sleep(60), 0.01))
+    asyncio.run(see_to(asyncio.sleep(WITHIN_S), 0.01))

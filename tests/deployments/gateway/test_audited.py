@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from deployments.gateway.afterwards import at_rest
 from deployments.gateway.backend.accounts import AccountDoor
 from deployments.gateway.middleware.audit import Audit
 from nt_ray.access.audit import ACTIVE, AuditLog
 from nt_ray.errors import BadInputError
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
+WITHIN_S = 60.0
 
 
 def entries(folder: Path) -> list[tuple[str, str, str]]:
@@ -28,7 +30,7 @@ def entries(folder: Path) -> list[tuple[str, str, str]]:
 
 
 def until_written(folder: Path, wanted: list[tuple[str, str, str]]) -> None:
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + WITHIN_S
     while (found := entries(folder)) != wanted:
         assert time.monotonic() < ends, found
         time.sleep(0.02)
@@ -70,8 +72,8 @@ def test_a_client_that_hangs_up_and_one_that_waits_in_vain_leave_entries_of_what
 Work = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def served(folder: Path, app: Work, path: str = "/api/v1/jobs", leave_s: float | None = None) -> list[str]:
-    """Serve one request that may be cancelled; types of the messages of its answer."""
+def served(folder: Path, app: Work, path: str = "/api/v1/jobs", *, leaves: bool = False) -> list[str]:
+    """Serve one request, whose caller may leave once it has begun; types of the messages of its answer."""
     sent: list[str] = []
 
     async def send(message: Any) -> None:
@@ -82,14 +84,16 @@ def served(folder: Path, app: Work, path: str = "/api/v1/jobs", leave_s: float |
 
     async def run() -> None:
         audit = Audit(app, AuditLog(folder, lambda: NOW))
-        scope = {"type": "http", "method": "POST", "path": path, "state": {}}
+        begun, goes_on = asyncio.Event(), asyncio.Event()
+        scope = {"type": "http", "method": "POST", "path": path, "state": {"begun": begun, "goes_on": goes_on}}
         request = asyncio.create_task(audit(scope, receive, send))
-        if leave_s is not None:
-            await asyncio.sleep(leave_s)
+        if leaves:
+            await begun.wait()
             request.cancel()
         await asyncio.wait({request})
         # What a cancelled request has begun goes on.
-        await asyncio.sleep(0.2)
+        goes_on.set()
+        await at_rest(WITHIN_S)
         if (why := None if request.cancelled() else request.exception()) is not None:
             raise why
 
@@ -97,18 +101,19 @@ def served(folder: Path, app: Work, path: str = "/api/v1/jobs", leave_s: float |
     return sent
 
 
-async def slow(_: Any, __: Any, send: Any) -> None:
-    await asyncio.sleep(0.1)
+async def slow(scope: Any, _: Any, send: Any) -> None:
+    scope["state"]["begun"].set()
+    await scope["state"]["goes_on"].wait()
     await send({"type": "http.response.start", "status": 201})
 
 
 def test_a_request_that_the_server_cancels_is_served_to_its_end(tmp_path: Path) -> None:
-    assert served(tmp_path, slow, leave_s=0.02) == ["http.response.start"]
+    assert served(tmp_path, slow, leaves=True) == ["http.response.start"]
     assert entries(tmp_path) == [("http.post", "/api/v1/jobs", "201")]
 
 
 def test_a_call_of_a_tool_ends_with_its_caller_and_is_told_as_abandoned(tmp_path: Path) -> None:
-    assert served(tmp_path, slow, "/mcp", leave_s=0.02) == []
+    assert served(tmp_path, slow, "/mcp", leaves=True) == []
     assert entries(tmp_path) == [("http.post", "/mcp", "abandoned")]
 
 

@@ -82,7 +82,7 @@ class House:
             "root_path": "", "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
             "scheme": "http", "http_version": "1.1",
         }  # fmt: skip
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.app(scope, receive, send)
         return heard
 

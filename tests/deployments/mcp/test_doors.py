@@ -32,6 +32,7 @@ from nt_ray.access.roles import GRANTS, Principal, Role
 from nt_ray.config import load_settings
 from nt_ray.trader.jobs.job import JobCancelledError
 
+WITHIN_S = 60.0
 REPOSITORY = Path(__file__).parents[3]
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
@@ -99,13 +100,13 @@ def url(backend: LocalBackend, gatekeeper: Gatekeeper) -> Iterator[str]:
             time.sleep(0.005)
         yield f"http://127.0.0.1:{room.getsockname()[1]}/mcp"
         server.should_exit = True
-        thread.join(10)
+        thread.join(WITHIN_S)
 
 
 def through(url: str, headers: dict[str, str], work: Callable[[Client], Any], mode: str = "auto") -> None:
     async def run() -> None:
         async with (
-            httpx2.AsyncClient(headers=headers) as http,
+            httpx2.AsyncClient(headers=headers, timeout=WITHIN_S) as http,
             Client(streamable_http_client(url, http_client=http), mode=mode) as client,  # type: ignore[arg-type]
         ):
             await work(client)
@@ -217,11 +218,11 @@ def test_a_client_that_hangs_up_cancels_the_job_of_its_call(
     async def work(client: Client) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "run_backtest", dict(TOOLS["run_backtest"].example))
-            assert await anyio.to_thread.run_sync(begun.wait, 20)
+            assert await anyio.to_thread.run_sync(begun.wait, WITHIN_S)
             group.cancel_scope.cancel()
 
     through(url, key(Role.USER), work, mode)
-    assert ended.wait(20)
+    assert ended.wait(WITHIN_S)
 
 
 def test_a_call_over_http_lists_no_tools_to_find_its_own(backend: LocalBackend) -> None:
@@ -278,7 +279,7 @@ ABOUT = st.fixed_dictionaries(
 def test_whatever_is_sent_is_answered_or_refused_and_the_door_stays_open(url: str, key: Callable[..., Any]) -> None:
     headers = HEADERS | key(Role.READ_ONLY)
     # An event of progress or a listener may keep a stream open; its head is the answer.
-    with httpx.Client(timeout=20.0) as http:
+    with httpx.Client() as http:
 
         def status(content: bytes, **about: str) -> int:
             with http.stream("POST", url, content=content, headers=headers | about) as told:

@@ -30,6 +30,7 @@ from nt_ray.trader.called import Called
 from nt_ray.trader.connection import books_of
 from nt_ray.trading.origin import Origin
 
+WITHIN_S = 60.0
 ORDER = {"account": "paper", "symbol": "AAPL", "side": "buy", "qty": 1, "type": "limit", "limit_price": "50",
          "time_in_force": "day"}  # fmt: skip
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -153,12 +154,12 @@ def test_what_changes_something_is_done_and_written_down_though_its_caller_goes(
         async with Client(audited.server()) as client:
             async with anyio.create_task_group() as group:
                 group.start_soon(client.call_tool, name, asked)
-                assert await anyio.to_thread.run_sync(begun.wait, 20)
+                assert await anyio.to_thread.run_sync(begun.wait, WITHIN_S)
                 group.cancel_scope.cancel()
             await client.list_tools()
             assert not entries(tmp_path)
             go.set()
-            with anyio.fail_after(20):
+            with anyio.fail_after(WITHIN_S):
                 while not entries(tmp_path):
                     await anyio.sleep(0.02)
 

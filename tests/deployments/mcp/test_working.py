@@ -22,6 +22,7 @@ from nt_ray.trader.files import SUMMARY
 from nt_ray.trader.jobs.job import Job, JobCancelledError, JobEvent, State
 from nt_ray.trader.jobs.reading import read_spec
 
+WITHIN_S = 60.0
 ANN = Principal(id="ann", role=Role.USER, credential="test")
 SPEC = read_spec({"kind": "backtest", "strategy": "momentum"})
 
@@ -61,7 +62,7 @@ def abandoned(desk: Any, begun: threading.Event, arguments: Mapping[str, Any]) -
     async def run() -> None:
         async with Client(desk.server()) as client, anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "optimize_strategy", dict(arguments))
-            assert await anyio.to_thread.run_sync(begun.wait, 20)
+            assert await anyio.to_thread.run_sync(begun.wait, WITHIN_S)
             group.cancel_scope.cancel()
 
     anyio.run(run)
@@ -69,7 +70,7 @@ def abandoned(desk: Any, begun: threading.Event, arguments: Mapping[str, Any]) -
 
 def test_who_goes_away_cancels_the_job_of_his_call(desk: Any, endless: Endless) -> None:
     abandoned(desk, endless.begun, TOOLS["optimize_strategy"].example)
-    assert endless.ended.wait(20)
+    assert endless.ended.wait(WITHIN_S)
     assert endless.outcome == "cancelled"
 
 
@@ -138,7 +139,8 @@ def test_a_job_that_is_being_taken_when_its_caller_goes_is_cancelled() -> None:
         cancelled = ""
 
         async def submit(self, *_: Any) -> Job:
-            await anyio.sleep(0.05)
+            begun.set()
+            await goes_on.wait()
             return self.job
 
         async def cancel(self, job: str) -> Job:
@@ -146,12 +148,14 @@ def test_a_job_that_is_being_taken_when_its_caller_goes_is_cancelled() -> None:
             return self.job
 
     jobs = Slow(("queued", {}), state=State.QUEUED)
+    begun, goes_on = anyio.Event(), anyio.Event()
 
     async def run() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(work, Standing(jobs, Path()), SPEC, ANN, "", anyio.sleep)
-            await anyio.sleep(0.01)
+            await begun.wait()
             group.cancel_scope.cancel()
+            goes_on.set()
 
     anyio.run(run)
     assert jobs.cancelled == "job"
@@ -192,7 +196,7 @@ def test_a_swarm_is_begun_at_once_and_looked_at_while_it_is_at_work(desk: Any, e
     assert (begun["kind"], begun["state"] in ("queued", "running"), begun["spec"]["hosts"]) == ("run", True, 2)
     assert desk.answer("init_e2b_swarm", {**example, "hosts": 2})["id"] == job
     assert desk.problem("init_e2b_swarm", {**example, "hosts": 3})["code"] == "idempotency_conflict"
-    assert endless.begun.wait(20)
+    assert endless.begun.wait(WITHIN_S)
     status = desk.answer("get_swarm_status", {"swarm_id": job})
     assert (status["swarm_id"], status["state"], status["topology"], status["hosts"]) == (job, "running", "star", 2)
     assert (status["done"], status["total"], status["agents"], status["repairs"]) == (1, 4, [], None)
@@ -205,7 +209,7 @@ def test_a_swarm_is_begun_at_once_and_looked_at_while_it_is_at_work(desk: Any, e
         "swarm_id": job, "state": "running", "healthy": True, "alerts": []
     }  # fmt: skip
     desk.answer("shutdown_swarm", {"job": job})
-    assert endless.ended.wait(20)
+    assert endless.ended.wait(WITHIN_S)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +265,7 @@ def test_a_swarm_is_scaled_and_ended_by_its_job_while_its_call_waits(desk: Any, 
             group.start_soon(trade)
             await swarm.wait()
             job = said[0].partition(":")[0]
-            assert await anyio.to_thread.run_sync(endless.begun.wait, 20)
+            assert await anyio.to_thread.run_sync(endless.begun.wait, WITHIN_S)
             answers["scale"] = await client.call_tool("scale_swarm", {"job": job, "hosts": 3})
             answers["end"] = await client.call_tool("shutdown_swarm", {"job": job})
 

@@ -199,6 +199,24 @@ def test_a_start_that_fails_leaves_the_kill_switch_set(house: Any, monkeypatch: 
     house.account.resume(list(house.account.overview().halts), "admin", "test is over")
 
 
+@pytest.mark.parametrize("way", ["sma_cross/start", "pairs/switch"])
+def test_a_kill_switch_that_is_set_while_a_strategy_begins_stays_set(
+    own_house: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    check = SessionKeeper.check
+
+    def checked(keeper: SessionKeeper, *asked: Any) -> None:
+        check(keeper, *asked)
+        own_house.account.halt("strategy:sma_cross", "admin", "at this moment")
+
+    monkeypatch.setattr(SessionKeeper, "check", checked)
+    body = {"account": "paper", "reason": "trial", **({"to": "sma_cross"} if way.endswith("switch") else {})}
+    with own_house.client("ann") as client:
+        told = client.post(f"{API}/strategies/{way}", json=body).json()
+        assert (told["stopped"], "at this moment" in told["why"]) == (True, True)
+        assert "strategy:sma_cross" in own_house.account.overview().halts
+
+
 def test_a_strategy_is_stopped_before_anything_is_asked_and_its_health_loads_no_order(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

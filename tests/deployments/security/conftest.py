@@ -168,7 +168,7 @@ class Socket:
         await self.to_app.put({"type": "websocket.receive", "text": json.dumps(message)})
 
     async def next(self) -> dict[str, Any]:
-        return await asyncio.wait_for(self.from_app.get(), 10)
+        return await asyncio.wait_for(self.from_app.get(), 60)
 
     async def told(self) -> Any:
         """Next text, as JSON."""
@@ -192,7 +192,7 @@ async def connected(app: FastAPI, path: str, headers: Mapping[str, str] | None =
         yield socket
     finally:
         await socket.to_app.put({"type": "websocket.disconnect", "code": 1000})
-        await asyncio.wait({task}, timeout=10)
+        await asyncio.wait({task}, timeout=60)
         task.cancel()
 
 

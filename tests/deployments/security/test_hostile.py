@@ -101,6 +101,26 @@ def test_who_is_not_known_sends_no_large_body(house: Any) -> None:
     assert house.run(ask) == [413, 422, 401]
 
 
+def test_an_assistant_who_has_no_seat_left_is_told_to_come_later(open_house: Callable[..., Any]) -> None:
+    house = open_house(gateway__sockets_per_user="1")
+    headers = {"X-API-Key": house.key(Role.READ_ONLY, name="ann"), "accept": "application/json, text/event-stream"}
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+    async def ask(http: httpx.AsyncClient) -> list[httpx.Response]:
+        seats = house.app.state.seats
+        # Sockets of any kind take it, since his calls may become streams.
+        with seats.follower("ann"):
+            refused = await http.post("/mcp", json=listing, headers=headers)
+        answers = [refused, *[await http.post("/mcp", json=listing, headers=headers) for _ in range(2)]]
+        assert not seats._taken
+        return answers
+
+    refused, *taken = house.run(ask, serves=True)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_connections")
+    assert int(refused.headers["retry-after"]) > 0
+    assert [told.status_code for told in taken] == [200, 200]
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -68,7 +68,7 @@ async def told(http: httpx.AsyncClient, line: tuple[str, str, str], number: str,
         url = url.replace(f"{{{part}}}", value)
     params = {"run": name} if "journals" in path else {}
     body = BODIES.get(path) if method == "POST" else None
-    answer = await http.request(method, url, params=params, json=body, headers={"X-API-Key": key}, timeout=5.0)
+    answer = await http.request(method, url, params=params, json=body, headers={"X-API-Key": key})
     detail = answer.json()["detail"] if answer.status_code >= 400 else ""
     return answer.status_code, f"{answer.headers.get('content-type')} {detail.replace(name, 'IT')}"
 

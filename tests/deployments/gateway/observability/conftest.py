@@ -1,6 +1,5 @@
 """An application that is observed, over accounts and spans that a test sets."""
 
-import asyncio
 import logging
 import math
 import threading
@@ -98,6 +97,7 @@ class Platform:
         self.sessions = Sessions()
         self.asked = 0
         self.origins: list[object] = []
+        self.now = 1.0
 
     async def names(self) -> list[str]:
         return ["paper", "east"]
@@ -168,12 +168,12 @@ def build(platform: Platform, exporter: InMemorySpanExporter) -> Iterator[Callab
 
         @app.get("/slow")
         async def slow() -> None:
-            await asyncio.sleep(0.05)
+            platform.now += 2.0
 
         @app.get("/long")
         async def long() -> StreamingResponse:
             async def drops() -> AsyncIterator[bytes]:
-                await asyncio.sleep(0.05)
+                platform.now += 2.0
                 yield b"x"
 
             return StreamingResponse(drops())

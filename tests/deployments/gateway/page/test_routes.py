@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import pytest
 
 from deployments.gateway.page import curve
 from deployments.gateway.page.files import names
@@ -46,6 +47,21 @@ def test_the_script_of_the_figures_is_kept_for_as_long_as_its_version_lasts(boar
         assert "immutable" in client.get(address).headers["cache-control"]
         for other in ("/assets/plotly.min.js", address + "9", "/assets/main.js"):
             assert client.get(other).headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(("accepted", "coding"), [("gzip;q=0", None), ("*", "gzip"), ("", None), ("x-gzip", "gzip")])
+def test_the_page_is_compressed_for_whoever_takes_that_and_known_by_either_kind_of_tag(
+    board: Any, accepted: str, coding: str | None
+) -> None:
+    with httpx.Client(base_url=board.url, headers={"Accept-Encoding": accepted}) as client:
+        found = client.get("/")
+        assert (found.status_code, found.headers.get("content-encoding")) == (200, coding)
+        assert "</html>" in found.text
+        tag = found.headers["etag"].removeprefix("W/")
+        # A proxy that compresses makes a tag weak, and who has several versions names them all.
+        for shown in (tag, f"W/{tag}", f'"older", W/{tag}'):
+            assert client.get("/", headers={"If-None-Match": shown}).status_code == 304
+        assert client.get("/", headers={"If-None-Match": '"older"'}).status_code == 200
 
 
 def test_equity_comes_with_its_benchmark_and_an_account_with_nothing_has_no_tails(board: Any) -> None:
@@ -109,9 +125,34 @@ def test_sessions_are_those_of_ones_own_accounts(board: Any, live_sessions: Any)
     live_sessions.told = []
 
 
-def session(name: str, account: str) -> SessionStatus:
+def test_pages_of_sessions_hold_each_of_ones_own_once_in_the_order_in_which_they_were_begun(
+    board: Any, live_sessions: Any
+) -> None:
+    moments = (timedelta(seconds=1), timedelta(), timedelta(microseconds=5), timedelta(days=1), timedelta())
+    live_sessions.told = [session(f"s-{n}", "paper", moment) for n, moment in enumerate(moments)]
+    live_sessions.told[1:1] = [session("strange-1", "second")]
+    pages: list[list[str]] = []
+    asked: dict[str, Any] = {"limit": 2}
+    with board.client(board.new_key(Role.READ_ONLY, frozenset({"paper"}))) as client:
+        while True:
+            told = client.get("/api/v1/dashboard/sessions", params=asked).json()
+            pages.append([one["session"] for one in told["sessions"]])
+            if told["next"] is None:
+                break
+            asked["cursor"] = told["next"]
+            # One that was shown ends meanwhile: the others move up, and none is left out.
+            live_sessions.told = [one for one in live_sessions.told if one.session.id != pages[0][0]]
+        assert pages == [["s-1", "s-4"], ["s-2", "s-0"], ["s-3"]]
+        whole = client.get("/api/v1/dashboard/sessions", params={"limit": 4}).json()
+        assert (len(whole["sessions"]), whole["next"]) == (4, None)
+        for wrong in ({"cursor": "x"}, {"limit": 0}, {"limit": 501}):
+            assert client.get("/api/v1/dashboard/sessions", params=wrong).status_code == 422
+    live_sessions.told = []
+
+
+def session(name: str, account: str, after: timedelta = timedelta()) -> SessionStatus:
     plan = SessionPlan(account, name.partition("-")[0], ("AAPL",))
-    begun = datetime(2026, 1, 5, 15, tzinfo=UTC)
+    begun = datetime(2026, 1, 5, 15, tzinfo=UTC) + after
     return SessionStatus(
         KeptSession(name, plan, Phase.RUNNING, "ann", "trial", begun, None), Condition.BEGINNING, "It begins."
     )
