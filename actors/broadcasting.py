@@ -31,7 +31,7 @@ class ToStream:
             self._next = time.monotonic() + LOOK_S
             try:
                 self._actor = stream.find()
-            except ValueError:
+            except (ValueError, RayError):
                 return
         if self._actor is not None and self._has_room():
             self._sent.append(self._actor.publish.remote(list(told)))

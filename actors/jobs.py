@@ -8,8 +8,10 @@ progress, and otherwise loses its process. Its one loop is never blocked: whoeve
 import asyncio
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +43,8 @@ CALLERS: Final = 2000
 GRACE_S: Final = 3.0
 """Seconds that a cancelled job has to end by itself."""
 LONGEST_WAIT_S: Final = 30.0
+AGAIN_S: Final = 1.0
+"""Seconds until the end of a job is written down again that the book did not take."""
 KEEPER_AWAY_S: Final = 30.0
 """Seconds that a job's work waits for a keeper that is being started again."""
 
@@ -205,19 +209,19 @@ class JobsActor:
 
     async def _follow(self, job: str, attempt: int, ref: Any) -> None:
         """Wait for the end of a task, whatever it is, and write it down."""
+        end: Callable[[], object]
         try:
-            result = await ref
+            end = partial(self._succeeded, job, attempt, await ref)
         except RayTaskError as error:
-            self._failed(job, attempt, error)
+            end = partial(self._failed, job, attempt, error)
         except TaskCancelledError:
-            self._book.interrupt(job, attempt, "its task was cancelled")
+            end = partial(self._book.interrupt, job, attempt, "its task was cancelled")
         except RayError as error:
-            self._book.interrupt(job, attempt, f"its process died ({type(error).__name__})")
-        else:
-            self._succeeded(job, attempt, result)
+            end = partial(self._book.interrupt, job, attempt, f"its process died ({type(error).__name__})")
         finally:
             self._running.pop(job, None)
-        self._dispatch()
+        await _written(end)
+        await _written(self._dispatch)
 
     def _succeeded(self, job: str, attempt: int, result: dict[str, Any]) -> None:
         try:
@@ -253,6 +257,18 @@ class JobsActor:
         """Wake everybody who waits for events."""
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+async def _written(write: Callable[[], object]) -> None:
+    """Write to the book, again where its disk does not take it: an end that is lost is a job that never ends."""
+    while True:
+        try:
+            write()
+        except sqlite3.Error as error:
+            _log.warning("The book of jobs cannot be written now: %s", error)
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return
 
 
 def start(settings: Settings, at_once: int = AT_ONCE) -> Any:

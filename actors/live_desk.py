@@ -6,7 +6,6 @@ elsewhere.
 
 from collections.abc import Sequence
 
-from actors.live_handle import LiveHandle
 from actors.remote_account import RemoteAccount
 from nt_ray.trader.reports import OrderReport
 from nt_ray.trading.orders import OrderRequest
@@ -16,19 +15,18 @@ class RayLiveAccounts:
     """Live accounts by name."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._accounts = {name: LiveHandle(name) for name in names}
-        self._callers = {name: RemoteAccount(name) for name in names}
+        self._accounts = {name: RemoteAccount(name) for name in names}
 
     def submit(self, account: str, request: OrderRequest) -> OrderReport:
         """Submit an order to an account."""
-        return self._callers[account].submit([request])[0]
+        return self._accounts[account].submit([request])[0]
 
     def find(self, client_order_id: str) -> dict[str, OrderReport]:
-        """Reports on an order by the accounts that know it."""
-        asked = {name: account.begin("find", client_order_id) for name, account in self._accounts.items()}
-        told: dict[str, OrderReport | None] = {name: answer() for name, answer in asked.items()}
+        """Reports on an order by the accounts that know it, all of them asked at once."""
+        asked = {name: account.begin_finding(client_order_id) for name, account in self._accounts.items()}
+        told = {name: answer() for name, answer in asked.items()}
         return {name: report for name, report in told.items() if report is not None}
 
     def reach(self, account: str) -> bool:
         """Whether the venue of an account answers."""
-        return bool(self._accounts[account].call("reach"))
+        return self._accounts[account].reach()

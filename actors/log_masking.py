@@ -10,6 +10,7 @@ DEPTH: Final = 6
 """Nested deeper than this, a value is masked whole."""
 _PIECE: Final = 900
 """Texts are looked at in lines of at most this length, since longer ones would be cut."""
+_ANNOUNCING: Final = ("bearer", "basic")
 _PAIR: Final = re.compile(
     r"(\b(?:api[-_]?key|secret|passw\w*|token|pepper)\b[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+", re.IGNORECASE
 )
@@ -34,8 +35,20 @@ def mask_text(text: str) -> str:
 
 
 def _line(line: str) -> str:
-    if len(line) <= _PIECE:
-        return masked_text(line)
-    # Cut between words, so that no credential is torn in two.
-    end = line.rfind(" ", 1, _PIECE)
-    return masked_text(line[:end]) + _line(line[end:]) if end > 0 else MASK
+    pieces: list[str] = []
+    start = 0
+    while len(line) - start > _PIECE:
+        end = _cut(line, start, start + _PIECE)
+        if end <= start:
+            return "".join((*pieces, MASK))
+        pieces.append(masked_text(line[start:end]))
+        start = end
+    return "".join((*pieces, masked_text(line[start:])))
+
+
+def _cut(line: str, start: int, stop: int) -> int:
+    """Where to cut between words, so that no credential is torn in two or from the word that announces it."""
+    end = line.rfind(" ", start + 1, stop)
+    while end > start and line[start:end].lower().endswith(_ANNOUNCING):
+        end = line.rfind(" ", start + 1, end)
+    return end

@@ -131,7 +131,7 @@ def _write_bars(file: str, data: Data, chosen: Chosen, place: Path, count: int) 
 
 
 def _rows_of(file: str, data: Data, take: Chosen) -> pl.DataFrame:
-    bars = load_panel(file, timezone=data.timezone, adjust=data.adjust, missing=data.missing)
+    bars = load_panel(file, timezone=data.timezone, adjust=data.adjust, missing=data.missing, extra=data.extra)
     chosen = [symbol for symbol in bars.symbols if not data.symbols or symbol in data.symbols]
     kept = np.ones(len(bars), np.bool_)
     if data.start is not None:
@@ -142,7 +142,10 @@ def _rows_of(file: str, data: Data, take: Chosen) -> pl.DataFrame:
     future = tuple(name for name in take.future if name not in CALENDAR)
     schema = dict(ROW) | {input_column(name): pl.Float64 for name in (*take.past, *future)}
     frames = [pl.DataFrame(schema=schema)]
-    if chosen and kept.any():
+    # Whoever has no bar in this time has no input to miss either.
+    closes = bars.closes[kept]
+    chosen = [symbol for symbol in chosen if not np.isnan(closes[:, bars.symbols.index(symbol)]).all()]
+    if chosen:
         bars = replace(bars, timestamps=bars.timestamps[kept], values=np.ascontiguousarray(bars.values[kept]))
         panel = from_bars(bars.select(chosen), take.target, past=take.past, future=future)
         inputs = dict(zip((*take.past, *future), np.concatenate([panel.past, panel.future], axis=-1).T, strict=True))

@@ -3,7 +3,8 @@
 It holds nothing; every call goes to the account's actor, wherever that lives now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -44,11 +45,33 @@ class RemoteAccount:
         found: OrderReport = self._call("cancel", client_order_id)
         return found
 
+    def reach(self) -> bool:
+        """Whether the venue answers."""
+        return bool(self._call("reach"))
+
+    def begin_finding(self, client_order_id: str) -> Callable[[], OrderReport | None]:
+        """Ask for an order and go on; what is returned waits for the answer."""
+        return self._begin("find", client_order_id)
+
     def _call(self, method: str, *arguments: object) -> Any:
+        return self._begin(method, *arguments)()
+
+    def _begin(self, method: str, *arguments: object) -> Callable[[], Any]:
+        with self._own_errors():
+            answer = self._handle.begin(method, *arguments)
+
+        def answered() -> Any:
+            with self._own_errors():
+                return answer()
+
+        return answered
+
+    @contextmanager
+    def _own_errors(self) -> Iterator[None]:
+        """Raise the account's own error, without the traceback of the process where it arose."""
         try:
-            return self._handle.call(method, *arguments)
+            yield
         except RayTaskError as error:
-            # Its own error, without the traceback of the process where it arose.
             if isinstance(error.cause, NeuralTraderError):
                 raise error.cause from None
             kind = type(error.cause).__name__

@@ -41,7 +41,8 @@ class RayRuntime:
         self._object_store_mb = object_store_mb
         self._cluster: Cluster | None = None
         self._routers: list[RayRouter] = []
-        self._panels: dict[int, Any] = {}
+        # With the panel itself: the address of one that is gone may become another's.
+        self._panels: dict[int, tuple[BarPanel, Any]] = {}
 
     def start(self) -> dict[str, Any]:
         """Join or start Ray."""
@@ -92,7 +93,6 @@ class RayRuntime:
         self._cluster = None
 
     def _stored(self, panel: BarPanel) -> Any:
-        key = id(panel)
-        if key not in self._panels:
-            self._panels[key] = ray.put(panel)
-        return self._panels[key]
+        if id(panel) not in self._panels:
+            self._panels[id(panel)] = panel, ray.put(panel)
+        return self._panels[id(panel)][1]

@@ -71,11 +71,11 @@ class Feeds:
         """Follow whoever has come, leave whoever has gone."""
         while True:
             try:
-                found = await asyncio.to_thread(_followed)
+                self._follow(await asyncio.to_thread(_followed))
             except RayError as error:
                 _log.warning("Nobody new can be followed now: %s", error)
-            else:
-                self._follow(found)
+            except Exception:  # noqa: BLE001 the boundary of a task: whatever ends one look, the next one finds them
+                _log.exception("Nobody new could be followed")
             await asyncio.sleep(LOOK_S)
 
     def _follow(self, found: set[str]) -> None:
@@ -210,8 +210,9 @@ class JobFeed:
                 data = {**event.data, "job": event.job, "number": event.seq, "kind": event.kind}
                 told.append(news(Channel.JOBS, time, data, owner=event.owner))
         if found:
-            self._place, after = str(found[-1].seq), found[-1].seq
-            await self._stream.publish(told, {jobs.NAME: self._place})
+            after = found[-1].seq
+            await self._stream.publish(told, {jobs.NAME: str(after)})
+            self._place = str(after)
         self._after = after
 
     async def _begin(self, actor: Any) -> int:

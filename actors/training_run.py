@@ -48,6 +48,7 @@ def train(
 ) -> Trained:
     """Train as `[neural.training]` says, on Ray only where it has workers, from the weights of `network` if given."""
     from nt_ray.neural.training.durable import Pace, train_durably
+    from nt_ray.neural.training.training import check_alone
 
     chosen = settings.neural.training
     pace = Pace(chosen.checkpoint_steps, chosen.checkpoint_s)
@@ -63,6 +64,8 @@ def train(
             on_step=on_step,
             network=network,
         )
+    # Before Ray is started, and workers on it.
+    check_alone(recipe, together=workers != (1, 1))
     ray = settings.ray
     prepare(ray.address)
     from actors.cluster import connected
@@ -76,6 +79,9 @@ def train_shards(
     settings: Settings, recipe: Recipe, *, fresh: bool, on_step: "OnStep | None"
 ) -> "tuple[Path, TrainedOnShards]":
     """Cut the data into shards beside the runs, once, and train on them; the run's folder, and what was trained."""
+    from nt_ray.neural.training.training import check_alone
+
+    check_alone(recipe, together=True)
     chosen, ray = settings.neural.training, settings.ray
     prepare(ray.address)
     from actors.cluster import connected

@@ -130,7 +130,7 @@ def change(
     from jobs.access_opening import role_named
     from nt_ray.access.errors import AccessInputError
 
-    if role is None and (account is not None) is all_accounts:
+    if (account is not None and all_accounts) or (role is None and account is None and not all_accounts):
         raise AccessInputError("Nothing or two things are to change. Give --role, and --account or --all-accounts.")
     chosen = None if role is None else role_named(role)
     with opened(settings) as gate:

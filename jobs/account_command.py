@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from jobs.options import AsJson, BrokerName, Live, by_file, command_group, help_text, overrides_from
+from jobs.options import AsJson, BrokerName, Live, Reason, Who, by_file, command_group, help_text, overrides_from
 from jobs.venue_account import TakeOver, cancelled, reached_account
 
 if TYPE_CHECKING:
@@ -65,8 +65,6 @@ LIMITS_HELP = help_text(
 Scopes: TypeAlias = Annotated[
     list[str], typer.Argument(metavar="SCOPE...", help="account, venue:, strategy:, symbol:.")
 ]
-Who: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Who decides.")]
-Reason: TypeAlias = Annotated[str, typer.Option(metavar="TEXT", help="Why.")]
 
 account_app = command_group("Accounts at real venues.", "nt-ray account show paper")
 
@@ -246,16 +244,24 @@ def limits(
     as_json: AsJson = False,
 ) -> None:
     """Show or change limits."""
+    from nt_ray.errors import BadInputError
     from nt_ray.trader.journal_reading import limits_in_force
 
-    changes = overrides_from({}, change)
+    changes, expires = overrides_from({}, change), _time(until)
+    if revert and changes:
+        raise BadInputError("--revert and --change are both given. Put the limits back first, then change some.")
+    if expires is not None and not changes:
+        raise BadInputError(f"--until {until} says when a change ends, and none is given. Give one by --change.")
     if revert or changes:
         with reached_account(settings, broker, live=live, take_over=take_over, may_open=True) as account:
+            # What the account says: its journal may lie on another machine.
             if revert:
-                account.revert_limits([], who, reason)
-            if changes:
-                account.change_limits(changes, who, reason, _time(until))
-    found = asdict(limits_in_force(settings, broker, datetime.now(UTC)))
+                in_force = account.revert_limits([], who, reason)
+            else:
+                in_force = account.change_limits(changes, who, reason, expires)
+    else:
+        in_force = limits_in_force(settings, broker, datetime.now(UTC))
+    found = asdict(in_force)
     if as_json:
         typer.echo(json.dumps({name: _plain(value) for name, value in found.items()}))
         return

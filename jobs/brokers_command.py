@@ -1,7 +1,6 @@
 """`nt-ray brokers`: the venues of the settings and how they are."""
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from jobs.options import AsJson, ConfigFile, SetValues, command_group, help_text, overrides_from
+from jobs.venue_account import cluster_address, joined
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
@@ -67,7 +67,7 @@ def status(config: ConfigFile = None, set_values: SetValues = None, as_json: AsJ
     shares = settings.brokers.shares()
     rows = [{**_status(settings, name), "capital_share": str(shares[name])} for name in settings.brokers.enabled]
     told: dict[str, Any] = {"routing": settings.brokers.routing, "brokers": rows}
-    address = settings.ray.address or os.environ.get("RAY_ADDRESS")
+    address = cluster_address(settings)
     if address:
         told["cluster"] = _cluster(settings, address)
     if as_json:
@@ -81,15 +81,12 @@ def status(config: ConfigFile = None, set_values: SetValues = None, as_json: AsJ
 
 def _cluster(settings: "Settings", address: str) -> dict[str, Any]:
     """Ask the live accounts of a cluster; one that cannot be joined is said, and the brokers are shown all the same."""
-    from actors.environment import prepare
     from nt_ray.errors import ServiceError
 
-    prepare(address)
-    from actors.cluster import connected
-    from actors.live_status import live_statuses, pool_status
-
     try:
-        with connected(address, num_cpus=None, object_store_mb=0):
+        with joined(address):
+            from actors.live_status import live_statuses, pool_status
+
             found, pool = live_statuses(settings.brokers.enabled), pool_status()
     except ServiceError as error:
         return {"address": address, "error": str(error), "accounts": [], "pool": None}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 REPORT, PAGE = "evaluation.json", "evaluation.html"
 LEAK_STEPS: Final = 20
 """Steps of the trainings that the leak test compares; a leak does not need a good network."""
+LEAK_ORIGINS: Final = 64
+"""Origins of the leak test, where the evaluation has as many: so many that intervals learn from errors on the way."""
+LEAK_AFTER: Final = 0.75
+"""Share of these origins up to which nothing may change with what follows."""
 SHOWN: Final = ("mse", "mae", "mase", "crps", "coverage_80%", "coverage_90%", "direction", "rank_ic")
 
 
@@ -98,7 +103,7 @@ def run(settings: Settings, wanted: Wanted, *, as_json: bool = False, progress: 
     began = time.perf_counter()
     with on_threads(chosen.threads), counting(console, "fits", shown=progress and not as_json) as tell:
         board, walks = _walk(panel, methods, plan, terms, tell)
-        leaks = _leaks(panel, methods, plan) if wanted.leaks else None
+        leaks = _leaks(panel, methods, plan, terms) if wanted.leaks else None
     folder = create_run_folder(Path(settings.runs), f"evaluate-{'-'.join(m.name for m in methods)}", settings.seed)
     traded = _traded(settings, bars, walks, board) if wanted.trade else {}
     report = {
@@ -155,19 +160,18 @@ def _walk(
     return score_all(panel, [_Counted(method, count) for method in methods], plan, terms)
 
 
-def _leaks(panel: SeriesPanel, methods: list[Network], plan: Plan) -> dict[str, tuple[Leak, ...]]:
-    """Leaks of each method's pipeline, trained for few steps: scales, windows, weights, forecasts and quantiles."""
+def _leaks(panel: SeriesPanel, methods: list[Network], plan: Plan, terms: Terms) -> dict[str, tuple[Leak, ...]]:
+    """Leaks of each method's pipeline, trained for few steps: scales, windows, weights, forecasts and intervals."""
     found = {}
-    short = Plan(
-        train=plan.train, test=plan.test, anchored=plan.anchored, purge=plan.purge, embargo=plan.embargo,
-        stride=max(plan.stride, plan.test // 8), refit=plan.refit, seeds=plan.seeds[:1],
-    )  # fmt: skip
-    split, origins = fold_origins(len(panel), methods[0].horizon, short)[0]
-    changed = sorted({int(split.train[-1]), int(origins[len(origins) // 2])})
+    short = replace(plan, stride=max(plan.stride, (len(panel) - plan.train) // LEAK_ORIGINS), seeds=plan.seeds[:1])
+    folds = fold_origins(len(panel), methods[0].horizon, short)
+    origins = np.concatenate([own for _, own in folds])
+    # What a fit leaves may know its training rows; late in the walk intervals have learned from errors.
+    changed = sorted({int(folds[0][0].train[-1]), int(origins[int(LEAK_AFTER * (len(origins) - 1))])})
     for method in methods:
         first: dict[str, Leak] = {}
         for recipe, changes in _quick(method.recipe):
-            produce = evaluated(replace(method, recipe=recipe), short)
+            produce = evaluated(replace(method, recipe=recipe), short, terms)
             for leak in find_leaks(panel, produce, changed, changes=changes):
                 first.setdefault(leak.output, leak)
         found[method.name] = tuple(first.values())

@@ -136,7 +136,7 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Store a bundle as the next version."""
-    tags = dict(pair("--tag", text) for text in tag or ())
+    tags = dict(pair("--tag", text, "author=ann") for text in tag or ())
     registry = _registry(settings)
     _check_loads(folder)
     version = registry.register(folder, name, tags)

@@ -14,7 +14,7 @@ import typer
 
 from jobs.models_display import show_drift, show_retrained
 from jobs.options import AsJson, by_settings, help_text
-from nt_ray.errors import BadInputError, NeuralTraderError
+from nt_ray.errors import BadInputError, NeuralTraderError, ServiceError
 
 if TYPE_CHECKING:
     from nt_ray.config import Settings
@@ -119,14 +119,27 @@ def watch(
     with connected(ray.address, num_cpus=ray.num_cpus, object_store_mb=ray.object_store_mb):
         look = _Look(settings, registry, alias, retrain=retrain)
         while True:
-            held = names or [model.name for model in registry.list() if alias in model.aliases]
-            told = [look.at(name) for name in held]
+            told = _round(look, registry, names, alias)
             for one in told:
                 typer.echo(json.dumps(one) if as_json else _line(one))
             done += 1
             if done == rounds:
                 return FOUND if any(one["error"] or (one["reasons"] and not one["made"]) for one in told) else 0
             time.sleep(every)
+
+
+def _round(look: "_Look", registry: "Registry", names: list[str], alias: str) -> list[dict[str, Any]]:
+    """Look at the models named, or at all that hold the alias; a registry that is away is told and ends nothing."""
+    try:
+        held = names or [model.name for model in registry.list() if alias in model.aliases]
+    except NeuralTraderError as error:
+        return [_nothing(f"*@{alias}") | {"error": str(error)}]
+    return [look.at(name) for name in held]
+
+
+def _nothing(model: str) -> dict[str, Any]:
+    """A look that has found nothing yet."""
+    return {"model": model, "bars": 0, "reasons": [], "made": None, "error": None}
 
 
 class _Look:
@@ -144,7 +157,7 @@ class _Look:
 
     def at(self, name: str) -> dict[str, Any]:
         """Look at one model; what went wrong with it is told and stops no other."""
-        told: dict[str, Any] = {"model": f"{name}@{self._alias}", "bars": 0, "reasons": [], "made": None, "error": None}
+        told = _nothing(f"{name}@{self._alias}")
         try:
             self._fill(told, name)
         except NeuralTraderError as error:
@@ -153,7 +166,7 @@ class _Look:
 
     def _fill(self, told: dict[str, Any], name: str) -> None:
         import ray
-        from ray.exceptions import RayTaskError
+        from ray.exceptions import RayError, RayTaskError
 
         from nt_ray.trader.model_drift import bars_since
 
@@ -169,6 +182,9 @@ class _Look:
             if isinstance(error.cause, NeuralTraderError):
                 raise error.cause from None
             raise
+        except RayError as error:
+            # A process died; what it was asked for is asked for again by the next look.
+            raise ServiceError(f"{type(error).__name__}: a process on Ray died. The next look goes on.") from error
 
 
 def _from_anywhere(settings: "Settings") -> "Settings":
@@ -207,16 +223,16 @@ def _recent(
     return bars_since(settings, registry, registry.describe(what).manifest)[1]
 
 
-def pair(option: str, text: str) -> tuple[str, str]:
+def pair(option: str, text: str, example: str) -> tuple[str, str]:
     """Split KEY=VALUE."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise BadInputError(f"{option} {text} has no KEY=VALUE form. Write it like {option} author=ann.")
+        raise BadInputError(f"{option} {text} has no KEY=VALUE form. Write it like {option} {example}.")
     return key, value
 
 
 def _level(text: str) -> tuple[float, str]:
-    number, column = pair("--covered", text)
+    number, column = pair("--covered", text, "0.9=COLUMN")
     try:
         return float(number), column
     except ValueError:

@@ -68,6 +68,8 @@ Cash: TypeAlias = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Ini
 Seed: TypeAlias = Annotated[str | None, typer.Option(metavar="N", help="Seed of everything random.")]
 Runs: TypeAlias = Annotated[str | None, typer.Option(metavar="FOLDER", help="Folder that takes the run's folder.")]
 
+Who: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Who decides.")]
+Reason: TypeAlias = Annotated[str, typer.Option(metavar="TEXT", help="Why.")]
 BrokerName: TypeAlias = Annotated[str, typer.Argument(metavar="BROKER", help="A broker of the settings.")]
 Live: TypeAlias = Annotated[
     bool, typer.Option("--live", help="Consent to real money, with live = true in the settings.")

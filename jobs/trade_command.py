@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from jobs.options import AsJson, BrokerName, Live, StrategyName, Values, by_file, command_group, help_text
+from jobs.options import AsJson, BrokerName, Live, Reason, StrategyName, Values, Who, by_file, command_group, help_text
 from jobs.venue_account import cluster_address, joined
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ STATUS_HELP = help_text(
 Symbols: TypeAlias = Annotated[
     str | None, typer.Option(metavar="A,B,C", help="Symbols, separated by commas; all of the account if left out.")
 ]
-Who: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Who decides.")]
-Reason: TypeAlias = Annotated[str, typer.Option(metavar="TEXT", help="Why.")]
 Account: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="BROKER", help="A broker of the settings; all if left out.")
 ]

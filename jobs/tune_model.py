@@ -43,6 +43,11 @@ class Search:
         """
         find_device(device)
         steps = space.base.steps
+        if space.base.solver == "ridge" and plan.algorithm in ("asha", "pbt"):
+            raise NeuralError(
+                f"{plan.algorithm} judges candidates while they train, and a closed form is solved at once. Use random "
+                "or optuna, or neural.training.solver = 'steps'."
+            )
         if plan.algorithm == "asha":
             every = max(steps // RUNGS[-1], 1)
             ends = tuple(every * rung for rung in RUNGS)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,18 +14,23 @@ from jobs.tune_command import Algorithm, Resume, Top, Trials, Windows
 from nt_ray.errors import BadInputError
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from jobs.tune_model import Search
     from nt_ray.config import Settings
     from nt_ray.neural.series.panel import SeriesPanel
     from nt_ray.neural.training.search import ModelSpace
+    from nt_ray.neural.training.trained import Trained
 
 TUNE_HELP = help_text(
-    "Search a network's parameters and those of its training (lr, weight_decay, clip, batch, lookback) on Ray Tune by "
-    "the loss on validation bars, and keep the best model. The validation loss of the best of many is flattering: "
-    "judge it with `nt-ray evaluate`.",
+    "Search a network's parameters and those of its training (lr, weight_decay, clip, batch, lookback; where ridge "
+    "solves it penalty and lookback) on Ray Tune by the loss on validation bars, and keep the best model. The "
+    "validation loss of the best of many is flattering: judge it with `nt-ray evaluate`.",
     "nt-ray tune lstm",
     "nt-ray tune lstm --param hidden=16:128:log --param lr=1e-4:1e-2:log --algorithm optuna --trials 30",
     "nt-ray tune nhits --param lr=1e-4:1e-2:log --algorithm asha --trials 60 --register sp500_nhits",
     "nt-ray tune gru --param lr=1e-4:1e-2:log --param weight_decay=0:0.1 --algorithm pbt --trials 8 --json",
+    "nt-ray tune rlinear --set neural.training.solver=ridge --param penalty=0.01:100:log",
     "nt-ray tune lstm --resume runs/20260102-150405-tune-lstm-7",
 )
 SUMMARY, BUNDLE, PAGE, CANDIDATES = "summary.json", "model", "search.html", "candidates.parquet"
@@ -93,18 +99,13 @@ def _run(
     from jobs.tune_model import GOAL, Search
     from jobs.tune_model_display import searching
     from nt_ray.backtest.search.result import EvaluationLog
-    from nt_ray.neural.registry.registry import open_registry
-    from nt_ray.neural.serving.keeping import keep
     from nt_ray.neural.training.choice import device_of
     from nt_ray.neural.training.device import on_threads
-    from nt_ray.reports.record import to_plain
-    from nt_ray.reports.sweep import write_sweep
     from nt_ray.trader.run_folder import create_run_folder
 
     plan = Plan(**wanted, goal=GOAL, training=space.base.steps)
     search = Search.of(panel, space, plan, device_of(settings.neural.training))
-    name = space.base.model
-    folder = resume or create_run_folder(Path(settings.runs), f"tune-{name}", plan.seed)
+    folder = resume or create_run_folder(Path(settings.runs), f"tune-{space.base.model}", plan.seed)
     log = EvaluationLog(folder, search.identity())
     began = time.perf_counter()
     ray = settings.ray
@@ -116,37 +117,65 @@ def _run(
     # Sums depend on the number of threads in their last bits; workers have one.
     with on_threads(1):
         trained, values = search.best(found)
-    chosen = settings.neural.training
-    facts = {
-        "data": settings.data.source,
-        "target": chosen.target,
-        "series": list(panel.names),
-        "searched": dict(values),
-        "candidates": plan.trials,
-    }
-    description = keep(trained, panel, folder / BUNDLE, facts)
+    metrics = _keep(settings, search, trained, values, folder)
     frame = search.table(found)
     frame.write_parquet(folder / CANDIDATES)
-    title = f"{name}: {plan.algorithm} search on {settings.data.source}"
-    write_sweep(frame, list(space.domains), folder / PAGE, title=title, metric="score")
     facts = {
+        "evaluations": len(log.known),
+        "best": {"values": dict(values), **metrics},
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+    return _write(settings, search, frame, facts, folder, register)
+
+
+def _keep(
+    settings: "Settings", search: "Search", trained: "Trained", values: Mapping[str, float], folder: Path
+) -> Mapping[str, float]:
+    """Write the bundle of the best candidate; its metrics."""
+    from nt_ray.neural.serving.keeping import keep
+
+    facts = {
+        "data": settings.data.source,
+        "target": settings.neural.training.target,
+        "series": list(search.panel.names),
+        "searched": dict(values),
+        "candidates": search.plan.trials,
+    }
+    return keep(trained, search.panel, folder / BUNDLE, facts).lineage.metrics
+
+
+def _write(
+    settings: "Settings",
+    search: "Search",
+    frame: "pl.DataFrame",
+    facts: Mapping[str, Any],
+    folder: Path,
+    register: str | None,
+) -> dict[str, Any]:
+    """Write page and summary, and register the best model where it has a name; return the summary."""
+    from nt_ray.neural.registry.registry import open_registry
+    from nt_ray.reports.record import to_plain
+    from nt_ray.reports.sweep import write_sweep
+
+    name, plan = search.space.base.model, search.plan
+    title = f"{name}: {plan.algorithm} search on {settings.data.source}"
+    write_sweep(frame, list(search.space.domains), folder / PAGE, title=title, metric="score")
+    told = {
         "model": name,
         "algorithm": plan.algorithm,
         "seed": plan.seed,
         "data": settings.data.source,
         "candidates": frame.height,
-        "evaluations": len(log.known),
         "failed": int(frame["error"].is_not_null().sum()),
-        "best": {"values": dict(values), **description.lineage.metrics},
         "table": frame.to_dicts(),
-        "seconds": round(time.perf_counter() - began, 3),
+        **facts,
         "folder": str(folder),
         "bundle": str(folder / BUNDLE),
         "page": str(folder / PAGE),
     }
     if register is not None:
-        facts["registered"] = f"{register}/{open_registry(settings.neural).register(folder / BUNDLE, register)}"
-    summary: dict[str, Any] = to_plain(facts)
+        told["registered"] = f"{register}/{open_registry(settings.neural).register(folder / BUNDLE, register)}"
+    summary: dict[str, Any] = to_plain(told)
     (folder / SUMMARY).write_text(json.dumps(summary, indent=2), encoding="utf-8")
     return summary
 

@@ -2,7 +2,8 @@
 
 An ensemble is a network whose outputs are those of its members side by side, and a head that reads each member's with
 the member's own head. So whatever works with a network and a head works with an ensemble, members may have different
-heads, and each is trained by its own loss. Averages of quantiles at a level never cross.
+heads, and each is trained by its own loss. They share the clipping of the gradient and the step whose weights are kept,
+which is that of the lowest sum of their validation losses. Averages of quantiles at a level never cross.
 
 Source: Lichtendahl, Grushka-Cockayne and Winkler (2013), Is it better to average probabilities or quantiles?,
 Management Science 59.
@@ -81,7 +82,7 @@ class EnsembleHead:
         self.width = sum(head.width for head in heads)
 
     def loss(self, outputs: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-        """Sum of the members' losses: each member learns as if alone."""
+        """Sum of the members' losses: each member has the gradient that it has alone."""
         return torch.stack([head.loss(own, truth, mask) for head, own in self.split(outputs)]).sum()
 
     def mean(self, outputs: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """A retraining on the bars that settings name: what the model forecasts is taken from them as in its first training."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,13 @@ def retrain_on_bars(settings: Settings, plan: "RetrainPlan", trainer: "Trainer")
     from nt_ray.neural.registry.registry import open_registry
     from nt_ray.neural.training.choice import panel_for
 
-    chosen = settings.neural.training
+    chosen, registry = settings.neural.training, open_registry(settings.neural)
+    # The plan may be of another machine, whose cache this one does not reach.
+    plan = replace(plan, folder=registry.resolve(plan.warm_start))
     signature = describe_bundle(plan.folder).signature
     panel = panel_for(load_bars(settings.data), target_of(plan) or chosen.target, signature)
     return retrain(
-        open_registry(settings.neural),
+        registry,
         plan,
         panel,
         Path(settings.runs).resolve(),

@@ -69,11 +69,39 @@ def test_who_leaves_as_news_come_is_not_kept_waiting_for_more() -> None:
         keeper._tell()
         await asyncio.sleep(0)
         waiting.cancel()
-        done, _ = await asyncio.wait({waiting}, timeout=1.0)
+        done, _ = await asyncio.wait({waiting}, timeout=10.0)
         assert done == {waiting}
         assert waiting.cancelled()
 
     asyncio.run(run())
+
+
+def test_the_end_of_a_job_is_written_down_as_soon_as_the_disk_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "AGAIN_S", 0.0)
+    told: list[object] = []
+
+    class Book:
+        def succeed(self, job: str, attempt: int, result: dict[str, Any]) -> None:
+            told.append("tried")
+            if len(told) < 3:
+                raise sqlite3.OperationalError("database or disk is full")
+            told.append((job, attempt, result))
+
+        def waiting(self) -> list[str]:
+            told.append("dispatched")
+            return []
+
+    async def run() -> None:
+        plain: Any = jobs.JobsActor.__ray_metadata__.modified_class  # type: ignore[attr-defined]
+        keeper = object.__new__(plain)
+        keeper._book, keeper._news, keeper._running = Book(), asyncio.Event(), {"j": None}
+        ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        ended.set_result({"run": "r"})
+        await keeper._follow("j", 1, ended)
+        assert keeper._running == {}
+
+    asyncio.run(run())
+    assert told == ["tried", "tried", "tried", ("j", 1, {"run": "r"}), "dispatched"]
 
 
 def until(keeper: Any, job: str, done: Callable[[Job], bool]) -> Job:

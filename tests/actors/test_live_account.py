@@ -21,6 +21,7 @@ from actors.live_account import actor_class, actor_name, find, start, stop
 from actors.live_handle import AccountGoneError, LiveHandle
 from jobs import cli
 from jobs.brokers_command import brokers_app
+from nt_ray.brokers.alpaca.broker import AlpacaBroker
 from nt_ray.brokers.alpaca.simulator.simulator import AlpacaSimulator
 from nt_ray.config import Settings, load_settings
 from nt_ray.errors import FencedError
@@ -300,6 +301,10 @@ def test_commands_go_to_the_actor_which_trades_on_until_one_takes_over(
         assert (code, told["status"]) == (0, "accepted")
         assert command("account", "limits", "paper", "--change", "max_order_quantity=5", *me)[0] == 0
         assert command("account", "limits", "paper")[1]["max_order_quantity"] == "5"
+        # What a change comes to is the account's word, whose journal may lie elsewhere.
+        elsewhere = ("--set", f"state={tmp_path / 'elsewhere'}")
+        code, told = command("account", "limits", "paper", "--change", "max_order_quantity=6", *me, *elsewhere)
+        assert (code, told["max_order_quantity"]) == (0, "6")
         code, told = command("account", "halt", "paper", "symbol:AAPL", *me)
         assert (code, set(told["canceled"])) == (0, {"rests"})
         assert command("account", "resume", "paper", "nonsense", *me)[0] == 2
@@ -317,6 +322,35 @@ def test_commands_go_to_the_actor_which_trades_on_until_one_takes_over(
     finally:
         stop(plan.name)
     assert (epoch, fresh.epoch, fresh.is_fenced) == (1, 3, False)
+
+
+def test_a_running_account_adopts_what_others_have_traded_and_trades_on(
+    simulator: AlpacaSimulator, plan: SettingsPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_broker(monkeypatch, simulator)
+    monkeypatch.setenv("NT_STATE", str(tmp_path))
+    monkeypatch.setenv("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+    me = ("--who", "Ann", "--reason", "traded by hand")
+    account = start(plan, PACE)
+    try:
+        assert ray.get(account.submit.remote([buy("ours")]))[0].status is OrderStatus.ACCEPTED
+        by_hand = AlpacaBroker("paper", simulator.access())
+        by_hand.submit_order(buy("by-hand"))
+        by_hand.close()
+        code, told = command("account", "reconcile", "paper")
+        assert (code, {d["kind"] for d in told["differences"]}) == (1, {"execution", "position", "cash"})
+        assert command("account", "adopt", "paper", "--who", "", "--reason", "")[0] == 2
+        code, told = command("account", "adopt", "paper", *me)
+        assert (code, told["agrees"], told["differences"]) == (0, True, [])
+        held = command("account", "show", "paper")[1]["positions"]
+        assert ray.get(account.submit.remote([buy("after")]))[0].status is OrderStatus.ACCEPTED
+        assert command("account", "reconcile", "paper")[0] == 0
+        status = ray.get(account.status.remote())
+    finally:
+        stop(plan.name)
+    assert (held, status.epoch, status.is_fenced) == ({"AAPL": "2"}, 1, False)
+    signed = {(event.who, event.reason) for event in journalled(plan) if hasattr(event, "who")}
+    assert signed == {("Ann", "traded by hand")}
 
 
 def test_nothing_is_lost_or_doubled_when_ray_kills_the_actor_once_and_for_good(

@@ -124,3 +124,23 @@ def test_bars_become_shards_by_the_rules_of_the_settings(tmp_path: Path) -> None
     some = nobody.model_copy(update={"symbols": (bars.symbols[0], "NONE")})
     with pytest.raises(MarketDataError, match="no bar of NONE"):
         lay_out_bars(some, Chosen("close"), tmp_path / "some", 2)
+
+
+def test_shards_have_the_extra_fields_of_the_settings_and_no_series_without_a_bar_in_their_time(tmp_path: Path) -> None:
+    from datetime import date
+
+    from actors.panel_data import Chosen, lay_out_bars
+    from nt_ray.config.sections import Data
+    from nt_ray.neural.series.sources import from_bars
+
+    days = pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 3, 1), eager=True)[:40]
+    rows = [(day, name, 10.0 + i, i / 7) for name, first in (("OLD", 0), ("NEW", 30)) for i, day in enumerate(days)
+            if i >= first]  # fmt: skip
+    pl.DataFrame(rows, schema=["time", "symbol", "close", "mood"], orient="row").write_csv(tmp_path / "bars.csv")
+    data = Data(source=str(tmp_path / "bars.csv"), end=date(2020, 1, 20), extra=("mood",))
+    wanted = from_bars(load_bars(data), "close", past=("mood",))
+    shards = lay_out_bars(data, Chosen("close", ("mood",)), tmp_path / "shards", 1)
+    panel = shards.panel(0)
+    assert panel.names == wanted.names == ("OLD",)
+    np.testing.assert_array_equal(panel.past, wanted.past)
+    np.testing.assert_array_equal(panel.times, wanted.times)

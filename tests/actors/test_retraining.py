@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def test_a_plan_becomes_a_challenger_in_a_task(tmp_path: Path) -> None:
     recent = Recent({name: values[OLD:] for name, values in closes.items()})
     plan = plan_retraining(registry, "m", "trial", drift_of(registry, "m@trial", recent))
     assert plan is not None
-    made = ray.get(RetrainOnRay(chosen)(plan))
+    # Planned on a node whose cache the task's does not reach.
+    made = ray.get(RetrainOnRay(chosen)(replace(plan, folder=tmp_path / "cache of another node")))
     assert (made.version, made.warm_start, made.trained) == (2, "m/1", True)
     assert registry.model("m").aliases == {"challenger": 2, "trial": 1}
     assert not ray.get(RetrainOnRay(chosen)(plan)).trained

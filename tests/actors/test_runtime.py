@@ -1,6 +1,7 @@
 """The trader on Ray: the same trades as in one process, also when actors die and a venue is down."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import ray
 from actors.cluster import NAMESPACE
 from actors.runtime import RayRuntime
 from nt_ray.config import Settings, load_settings
+from nt_ray.market.source import load_panel
 from nt_ray.trader.facade import NeuralTrader
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -70,6 +72,16 @@ def test_killed_accounts_and_a_killed_pool_change_no_trade(tmp_path: Path, with_
     with NeuralTrader(settings(tmp_path / "runs", OUTAGES), RayRuntime()) as trader:
         run = trader.execute_strategy(on_bar=killer(tmp_path / "runs"))
     assert run.summary["digest"] == with_outages
+
+
+def test_a_panel_in_the_place_of_one_that_is_gone_is_stored_as_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "put", lambda panel: panel.name)
+    runtime = RayRuntime()
+    whole = load_panel("sp500-index")
+    for number in range(100):
+        # Each takes the memory of the one before, unless that is held.
+        panel = replace(whole, name=f"panel {number}")
+        assert runtime._stored(panel) == runtime._stored(panel) == f"panel {number}"
 
 
 def killer(runs: Path) -> Callable[[int, int, Decimal], None]:

@@ -14,6 +14,7 @@ import pytest
 from actors import stream_feeds
 from actors.stream_feeds import AccountFeed, Feeds, JobFeed
 from nt_ray.brokers.base import VenueDownError
+from nt_ray.errors import StorageError
 from nt_ray.trader.bar_reading import BarReading
 from nt_ray.trader.event_stream import Channel
 from nt_ray.trader.history import Change, Changes, Family, OrderRecord
@@ -261,6 +262,64 @@ def test_jobs_go_on_behind_the_last_that_was_told_and_a_new_book_is_told_from_it
     asyncio.run(run())
 
 
+def test_jobs_that_could_not_be_written_down_are_told_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        book = Book()
+        book.happens(1, at=BEGUN - timedelta(seconds=1))
+        book.happens(2, 3)
+        store, stream = opened(tmp_path / "s")
+        feed = JobFeed(stream, BEGUN)
+
+        def full(*_: Any) -> None:
+            raise StorageError("The disk is full. Free it.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "append", full)
+            for _ in range(2):
+                with pytest.raises(StorageError):
+                    await feed.follow(book)
+        await feed.follow(book)
+        assert await numbers(stream, Channel.JOBS) == [2, 3]
+        await stream.close()
+
+    asyncio.run(run())
+
+
+def test_whatever_ends_one_look_for_accounts_the_next_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        _, stream = opened(tmp_path / "s")
+        looks = 0
+
+        def followed() -> set[str]:
+            nonlocal looks
+            looks += 1
+            if looks == 1:
+                raise KeyError("nobody foresaw this")
+            return {NAME}
+
+        found = asyncio.Event()
+
+        async def work(_: Any) -> None:
+            found.set()
+            await asyncio.sleep(3600)
+
+        monkeypatch.setattr(stream_feeds, "_followed", followed)
+        monkeypatch.setattr(stream_feeds, "LOOK_S", 0.0)
+        monkeypatch.setattr(stream_feeds.ray, "get_actor", lambda *_: None)
+        feeds = Feeds(stream)
+        monkeypatch.setattr(feeds, "_works", lambda _: [work])
+        feeds.begin()
+        async with asyncio.timeout(30.0):
+            await found.wait()
+        feeds.end()
+        await stream.close()
+
+    asyncio.run(run())
+    assert "nobody foresaw this" in caplog.text
+
+
 def test_a_feed_that_breaks_off_is_begun_again_and_the_log_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -281,7 +340,7 @@ def test_a_feed_that_breaks_off_is_begun_again_and_the_log_says_why(
         feeds = Feeds(stream)
         monkeypatch.setattr(feeds, "_works", lambda _: [work])
         feeds.begin()
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(30.0):
             while calls < 2:
                 await asyncio.sleep(0)
         feeds.end()

@@ -103,6 +103,7 @@ def test_tables_for_people_show_no_secret(answer: Answer, capsys: pytest.Capture
         (("users", "add", "ada", "--no-password", "--password-stdin"), "access"),
         (("users", "change", "ada"), "access"),
         (("users", "change", "ada", "--account", "a", "--all-accounts"), "access"),
+        (("users", "change", "ada", "--role", "admin", "--account", "a", "--all-accounts"), "access"),
         (("users", "disable", "ada"), "unknown_user"),
         (("users", "password", "ada"), "unknown_user"),
         (("users", "unlock", "ada"), "unknown_user"),

@@ -31,6 +31,21 @@ def test_a_network_is_judged_beside_the_naive_rows_and_found_without_a_leak(answ
     assert "beats" in (folder / "evaluation.html").read_text()
 
 
+def test_intervals_that_know_errors_to_come_are_told_of_as_a_leak(
+    answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def over_everything(truth: Any, mean: Any, origins: Any, halflife: float) -> Any:
+        del origins, halflife
+        errors = np.nan_to_num(np.abs(truth - mean)).mean(axis=1, keepdims=True)
+        return np.broadcast_to(errors + 1.0, mean.shape).copy()
+
+    monkeypatch.setattr("nt_ray.neural.scoring.intervals.recent_errors", over_everything)
+    quick = ("--set", "neural.training.head=mse", "--seeds", "1", "--folds", "2", "--no-trade")
+    found = answer("evaluate", "rlinear", *SMALL, *quick, code=1)["leaks"]["rlinear"]
+    assert any(sentence.startswith("seed 7: 80% interval of KO") for sentence in found), found
+    assert not any("forecast" in sentence.split(" of ")[0] for sentence in found)
+
+
 def test_people_see_the_table_and_the_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

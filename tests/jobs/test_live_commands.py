@@ -148,6 +148,17 @@ def test_limits_change_with_a_signature(call: Callable[..., tuple[int, Any, str]
     assert call("account", "limits", "paper", "--revert", "--json", *ME)[1]["max_order_notional"] == "200000"
 
 
+def test_a_change_of_limits_that_makes_no_sense_changes_nothing(call: Callable[..., tuple[int, Any, str]]) -> None:
+    change = ("account", "limits", "paper", "--change", "max_order_notional=100", *ME, "--json")
+    assert call(*change)[1]["max_order_notional"] == "100"
+    for more in (("--revert", "--until", "tomorrow"), ("--until", "tomorrow")):
+        code, told, _ = call(*change, *more)
+        assert (code, "tomorrow" in told["error"]["message"]) == (2, True)
+    code, told, _ = call("account", "limits", "paper", "--revert", "--until", "2999-01-01T00:00:00Z", *ME, "--json")
+    assert (code, "--change" in told["error"]["message"]) == (2, True)
+    assert call("account", "limits", "paper", "--json")[1]["max_order_notional"] == "100"
+
+
 LIVE = ("--set", "brokers.paper.url=https://api.alpaca.markets")
 
 

@@ -106,6 +106,20 @@ def test_a_closed_form_is_trained_evaluated_and_kept(answer: Answer) -> None:
     assert "Use rlinear with mse" in answer("train", "dlinear", *ridge, code=2)["error"]["message"]
 
 
+@pytest.mark.parametrize("more", [("--workers", "2"), ("--workers", "1:4"), ("--workers", "1", "--shards", "2")])
+def test_a_closed_form_that_would_be_shared_is_refused_before_workers_start(
+    answer: Answer, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("Ray was started for nothing")
+
+    monkeypatch.setattr("actors.cluster.connect", never)
+    some = ("--symbols", "KO", "--start", "2021-01-01", "--lookback", "8", "--horizon", "1")
+    error = answer("train", "rlinear", *some, "--set", "neural.training.solver=ridge", *more, code=2)["error"]
+    assert error["code"] == "neural"
+    assert "solved by one process on series in one piece" in error["message"]
+
+
 def test_an_ensemble_of_networks_is_trained_served_and_asked_for_conformal_quantiles(
     answer: Answer, tmp_path: Path
 ) -> None:

@@ -122,7 +122,7 @@ def test_people_are_answered_in_words(answer: Answer, trained: Path, capsys: pyt
         (["drift", "linear/1", "recent.csv", "--ask"], "bad_input", ["lstm@champion"]),
         (["drift", "linear/1", "recent.csv"], "bad_input", ["no column close. Is it Close?"]),
         (["drift", "linear/1", "none.csv"], "market_data", ["no file none.csv"]),
-        (["drift", "linear/1", "recent.csv", "--covered", "x"], "bad_input", ["--covered author=ann"]),
+        (["drift", "linear/1", "recent.csv", "--covered", "x"], "bad_input", ["--covered 0.9=COLUMN"]),
         (["list", "--set", "neural.registry=ftp://x"], "object_address", ["s3://BUCKET/PREFIX"]),
         (["list", "--set", "neural.registery=x"], "config", ["neural.registry"]),
     ],

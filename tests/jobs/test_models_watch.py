@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from jobs.cli import main
 from nt_ray.config.sections import Neural
+from nt_ray.errors import StorageError
 from nt_ray.neural.registry.registry import Registry, open_registry
 from nt_ray.neural.serving.keeping import keep
 from nt_ray.neural.training.choice import panel_of
@@ -70,3 +72,40 @@ def test_drift_is_noted_and_trained_away_once_and_one_model_stops_no_other(
         assert registry.model("m").versions == (1, 2)
     finally:
         stop()
+
+
+def test_a_registry_that_is_away_and_a_process_that_dies_end_no_watch(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+    from ray.exceptions import ActorDiedError
+
+    from jobs.models_drift_command import _Look, _round
+    from nt_ray.config import load_settings
+
+    monkeypatch.setattr("actors.registry.start", lambda _: SimpleNamespace(watch_drift=Asked()))
+    places = {"data.source": "bars.csv", "neural.registry": "models", "neural.cache": "cache"}
+    look = _Look(load_settings(None, places, environ={}), registry, "live", retrain=False)
+
+    def died(_: object) -> None:
+        raise ActorDiedError
+
+    monkeypatch.setattr(ray, "get", died)
+    found, odd = _round(look, registry, [], "live")
+    assert (found["model"], found["bars"], found["made"]) == ("m@live", ROWS - OLD, None)
+    assert "a process on Ray died" in found["error"]
+    assert "not trained on bars" in odd["error"]
+
+    def away() -> None:
+        raise StorageError("The bucket cannot be reached. Look at the network.")
+
+    monkeypatch.setattr(registry, "list", away)
+    (away_,) = _round(look, registry, [], "live")
+    assert (away_["model"], away_["error"]) == ("*@live", "The bucket cannot be reached. Look at the network.")
+
+
+class Asked:
+    """A method of an actor whose answer is never there."""
+
+    def remote(self, *_: object) -> None:
+        return None

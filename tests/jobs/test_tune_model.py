@@ -22,6 +22,8 @@ SMALL = (
     "--param", "lr=1e-4:1e-1:log",
 )  # fmt: skip
 
+RIDGE = ("--set", "neural.training.solver=ridge")
+
 Answer = Callable[..., dict[str, Any]]
 
 
@@ -66,6 +68,14 @@ def measured(line: str) -> str:
         (("--param", "lr=2:1"), "parameters", "lr"),
         (("--resume", "nowhere"), "bad_input", "is no folder"),
         (("--set", "neural.training.validation=0"), "neural", "chooses by validation"),
+        ((*RIDGE, "--param", "lr=1e-4:1e-2"), "neural", "solved in closed form, which nothing else changes"),
+        ((*RIDGE, "--param", "penalty=0:1"), "neural", "penalty=0"),
+        (
+            (*RIDGE, "--param", "penalty=1:2", "--algorithm", "asha"),
+            "neural",
+            "asha judges candidates while",
+        ),
+        ((*RIDGE, "--param", "penalty=1:2", "--algorithm", "pbt"), "neural", "Use random or optuna"),
         pytest.param(
             ("--set", "neural.training.gpu=true"),
             "neural",

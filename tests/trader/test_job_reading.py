@@ -40,6 +40,9 @@ SWEEP = {"kind": "sweep", "strategy": "sma_cross", "grid": {"fast": [5, 10]}}
         ({"kind": "run", "hosts": 1000}, "hosts"),
         ({"kind": "train", "model": "no_such"}, "no_such"),
         ({"kind": "train", "model": "dlinear", "register_as": "../x"}, "register_as"),
+        ({"kind": "train", "model": "gru", "past": ["/etc/passwd"]}, "past"),
+        ({"kind": "train", "model": "gru", "past": ["volume", "volume"]}, "past"),
+        ({"kind": "train", "model": "gru", "future": [f"f{i}" for i in range(17)]}, "future"),
         ({"kind": "search", "model": "no_such"}, "no_such"),
         ({"kind": "search", "model": "dlinear", "ranges": {"colour": [0, 1]}}, "colour"),
         ({"kind": "search", "model": "dlinear", "trials": 0}, "trials"),
@@ -79,6 +82,11 @@ def test_a_job_changes_only_what_it_names() -> None:
 
 def test_networks_of_a_job_are_those_of_the_settings_but_for_what_it_names() -> None:
     base = Settings()
+    inputs = settings_of(base, read_spec({"kind": "train", "model": "gru", "past": ["volume"], "future": ["weekday"]}))
+    assert (inputs.neural.training.past, inputs.neural.training.future) == (("volume",), ("weekday",))
+    # None of those of the settings, where none are asked for by an empty list.
+    bare = settings_of(inputs, read_spec({"kind": "train", "model": "gru", "past": []})).neural.training
+    assert (bare.past, bare.future) == ((), ("weekday",))
     learned = settings_of(base, read_spec({"kind": "train", "model": "dlinear", "batch": 7, "lr": 0.5})).neural
     assert learned.training == base.neural.training.model_copy(update={"batch": 7, "lr": 0.5})
     traded = settings_of(base, read_spec({**BACKTEST, "forecasts": {"model": "rlinear", "steps": 9}})).neural

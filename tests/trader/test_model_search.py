@@ -47,6 +47,20 @@ def test_candidates_are_drawn_trained_and_ranked_as_they_would_be_alone(tmp_path
     assert search_model(settings, spec, lambda *_: None)["folder"] == str(folder)
 
 
+def test_candidates_read_the_inputs_that_are_asked_for_and_one_that_takes_none_says_so(tmp_path: Path) -> None:
+    one = {"past": ["close"], "future": ["weekday"], "trials": 1}
+    settings, spec = asked(tmp_path, model="gru", ranges={"hidden": [4, 6]}, **one)
+    panel = panel_of(load_bars(settings.data), settings.neural.training)
+    assert (panel.past_names, panel.future_names) == (("close",), ("weekday",))
+    (row,) = search_model(settings, spec, lambda *_: None)["candidates"]
+    space = space_of_search(settings, spec)
+    run = Training(panel, space.recipe(space.sample(settings.seed, 0)))
+    run.run()
+    assert row[GOAL] == run.best.loss
+    (refused,) = search_model(*asked(tmp_path, **one), lambda *_: None)["candidates"]
+    assert "dlinear takes no past inputs" in refused["error"]
+
+
 def test_a_candidate_that_runs_off_is_told_and_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, spec = asked(tmp_path, trials=2)
     first, run = space_of_search(settings, spec).sample(settings.seed, 0)["lr"], Training.run

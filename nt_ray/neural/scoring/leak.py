@@ -15,7 +15,10 @@ import numpy as np
 
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.scoring.evaluation import Plan, fold_origins, walk_forward
+from nt_ray.neural.scoring.intervals import interval_of, quantiles_of
 from nt_ray.neural.scoring.method import Fitted, Forecasts, Method
+from nt_ray.neural.scoring.naive import truth_at
+from nt_ray.neural.scoring.scoreboard import Terms
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.philox import generator
 from nt_ray.types import BoolArray, FloatArray, IntArray
@@ -132,8 +135,11 @@ def default_origins(rows: int) -> list[int]:
     return sorted({int(r) for r in np.linspace(rows // 3, rows - 2, 6)})
 
 
-def evaluated(method: Method, plan: Plan) -> Produce:
-    """Pipeline of a whole walk-forward: means and quantiles, dated by their origins, and the state of the first fit."""
+def evaluated(method: Method, plan: Plan, terms: Terms | None = None) -> Produce:
+    """Pipeline of a whole walk-forward: means and quantiles, dated by their origins, and the state of the first fit.
+
+    With `terms` the intervals and quantiles too that these make of the forecasts, as they learn from errors on the way.
+    """
 
     def produce(panel: SeriesPanel) -> Mapping[str, Dated]:
         made = walk_forward(panel, method, plan)
@@ -143,6 +149,8 @@ def evaluated(method: Method, plan: Plan) -> Produce:
         outputs = dict(_state(first, until))
         for seed, forecasts in zip(made.seeds, made.forecasts, strict=True):
             outputs |= _forecasts(panel, f"seed {seed}: ", forecasts)
+            if terms is not None:
+                outputs |= _learned(panel, f"seed {seed}: ", forecasts, terms)
         return outputs
 
     return produce
@@ -161,6 +169,18 @@ def _forecasts(panel: SeriesPanel, whose: str, made: Forecasts) -> dict[str, Dat
     outputs = _by_series(panel, f"{whose}forecast", made.origins, made.mean)
     if made.quantiles is not None:
         outputs |= _by_series(panel, f"{whose}quantiles", made.origins, made.quantiles)
+    return outputs
+
+
+def _learned(panel: SeriesPanel, whose: str, made: Forecasts, terms: Terms) -> dict[str, Dated]:
+    """Intervals and quantiles that learn from the errors of forecasts, dated by their origins."""
+    truth = truth_at(panel.target, made.origins, made.mean.shape[2])
+    moved = quantiles_of(made, truth, terms.levels, terms.calibration)
+    outputs = _by_series(panel, f"{whose}scored quantiles", made.origins, moved)
+    for share in terms.coverages:
+        bounds = interval_of(made, truth, share, terms.calibration)
+        ends = np.stack([bounds.low, bounds.high], axis=-1)
+        outputs |= _by_series(panel, f"{whose}{share:.0%} interval", made.origins, ends)
     return outputs
 
 

@@ -21,7 +21,7 @@ MONTHLY: Final = {"1mo": 1, "1q": 3, "1y": 12}
 """Months of a step of the calendar."""
 MONTHS: Final = 12
 FURTHER: Final = 64
-"""Candidates that are looked at for each time that is wanted; a bar a week of minutes needs fewer."""
+"""Candidates that are looked at one by one for each time that is wanted; what lies further off is found by the day."""
 
 
 def _since(times: Times, unit: str, whole: str) -> npt.NDArray[np.int64]:
@@ -65,8 +65,23 @@ def times_after(times: Times, count: int, frequency: str) -> Times:
     open_ = np.isin(CALENDAR["weekday"](candidates), CALENDAR["weekday"](recent))
     if step < DAY:
         open_ &= np.isin(_clock(candidates), _clock(recent))
-    chosen: Times = candidates[open_] if int(open_.sum()) >= count else candidates
-    return chosen[:count]
+    if int(open_.sum()) >= count:
+        chosen: Times = candidates[open_][:count]
+        return chosen
+    # Short steps end within the night or the weekend; steps that no day has a whole number of meet no clock again.
+    return _by_day(last, step, recent, count) if not (DAY % step).astype(np.int64) else candidates[:count]
+
+
+def _by_day(last: Times, step: np.timedelta64, recent: Times, count: int) -> Times:
+    """Next times in whole steps from the last one, at weekdays and times of the day of recent ones."""
+    clocks, weekdays = np.unique(_clock(recent)), np.unique(CALENDAR["weekday"](recent))
+    clocks = clocks[(clocks - _clock(last)) % step.astype(np.int64) == 0]
+    weeks = count // (len(clocks) * len(weekdays)) + 2
+    days: Times = last.astype("datetime64[D]") + np.arange(7 * weeks).astype("timedelta64[D]")
+    days = days[np.isin(CALENDAR["weekday"](days), weekdays)]
+    found = (days.astype("datetime64[us]")[:, None] + clocks.astype("timedelta64[us]")).ravel()
+    after: Times = found[found > last][:count]
+    return after
 
 
 def _clock(times: Times) -> npt.NDArray[np.int64]:

@@ -163,7 +163,7 @@ def _tensor(described: Any, rest: _Rest) -> Tensor:
     datatype, shape = described.get("datatype"), described.get("shape")
     if not isinstance(datatype, str) or datatype not in (*NUMBERS, TEXT):
         raise WrongDatatypeError(
-            f"Input {name} has the datatype {datatype!r}. There are: {', '.join(NUMBERS)}, {TEXT}."
+            f"Input {name} has the datatype {str(datatype)[:40]!r}. There are: {', '.join(NUMBERS)}, {TEXT}."
         )
     whole = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
     if not whole or len(shape) > DIMENSIONS:
@@ -255,5 +255,5 @@ def _list(described: Mapping[str, Any], key: str) -> list[Any]:
 def _object(described: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = described.get(key) or {}
     if not isinstance(found, dict):
-        raise MalformedRequestError(f"{key} are {found!r}. Give an object.")
+        raise MalformedRequestError(f"{key} are {str(found)[:80]!r}. Give an object.")
     return found

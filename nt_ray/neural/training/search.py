@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from nt_ray.errors import StrategyError
 from nt_ray.neural.models import registry
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.panel import SeriesPanel, unknown
+from nt_ray.neural.training.closed_form import check_solvable
 from nt_ray.neural.training.recipe import Recipe
 from nt_ray.neural.training.training import Training
 from nt_ray.strategies.base import Parameter
@@ -29,16 +30,22 @@ from nt_ray.strategies.base import Parameter
 FREE: Final = ("lr", "weight_decay", "clip")
 """Fields that may change while a network trains."""
 
+LOOKBACK: Final = Parameter("lookback", 96, 1, 1_000_000, "Rows a window looks back.", integer=True)
 TRAINED: Final = (
     Parameter("lr", 1e-3, 1e-8, 10.0, "Learning rate."),
     Parameter("weight_decay", 0.0, 0.0, 10.0, "Decoupled weight decay."),
     Parameter("clip", 1.0, 0.0, 1e6, "Largest norm of the gradient."),
     Parameter("batch", 64, 1, 1_000_000, "Windows of a step.", integer=True),
-    Parameter("lookback", 96, 1, 1_000_000, "Rows a window looks back.", integer=True),
+    LOOKBACK,
 )
 """Fields of a recipe that can be searched beside the parameters of the network."""
 
+PENALTY: Final = Parameter("penalty", 1.0, 1e-9, 1e9, "Penalty of ridge.")
+SOLVED: Final = (PENALTY, LOOKBACK)
+"""What can be searched where weights are solved in closed form, which no other field changes."""
+
 DEFAULT: Final[Mapping[str, Domain]] = {"lr": Span(1e-4, 1e-2, log=True), "weight_decay": Span(1e-6, 1e-2, log=True)}
+DEFAULT_SOLVED: Final[Mapping[str, Domain]] = {PENALTY.name: Span(1e-3, 1e3, log=True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class ModelSpace:
     domains: Mapping[str, Domain]
 
     def __post_init__(self) -> None:
-        known = {p.name: p for p in searchable(self.base.model)}
+        known = {p.name: p for p in searchable(self.base)}
         for name, domain in self.domains.items():
             if name not in known:
                 raise NeuralError(unknown("parameter", name, tuple(known)))
@@ -70,8 +77,12 @@ class ModelSpace:
 
     def recipe(self, values: Mapping[str, float]) -> Recipe:
         """Recipe of a candidate."""
-        fields = {p.name: int(values[p.name]) if p.integer else values[p.name] for p in TRAINED if p.name in values}
-        own = {name: value for name, value in values.items() if name not in fields}
+        own = dict(values)
+        fields: dict[str, Any] = {
+            p.name: int(value) if p.integer else value for p in TRAINED if (value := own.pop(p.name, None)) is not None
+        }
+        if (penalty := own.pop(PENALTY.name, None)) is not None:
+            fields["penalties"] = (penalty,)
         return self.base.model_copy(update={**fields, "parameters": {**self.base.parameters, **own}})
 
 
@@ -83,20 +94,24 @@ class Stage:
     until: int
 
 
-def searchable(model: str) -> tuple[Parameter, ...]:
-    """What can be searched of a network: fields of its training, then its own parameters."""
-    return (*TRAINED, *registry.find(model).parameters)
+def searchable(recipe: Recipe) -> tuple[Parameter, ...]:
+    """What can be searched of a network: fields of its training, then its own parameters; of a closed form its own."""
+    return SOLVED if recipe.solver == "ridge" else (*TRAINED, *registry.find(recipe.model).parameters)
 
 
 def parse_model_space(base: Recipe, texts: Sequence[str]) -> ModelSpace:
-    """Read a space from texts such as `lr=1e-4:1e-2:log` or `hidden=32,64`; `DEFAULT` where there are none."""
-    known = {name: p for p in searchable(base.model) for name in (p.name, *p.aliases)}
+    """Read a space from texts such as `lr=1e-4:1e-2:log` or `hidden=32,64`; the solver's own where there are none."""
+    solved = base.solver == "ridge"
+    if solved:
+        check_solvable(base, base.penalties)
+    known = {name: p for p in searchable(base) for name in (p.name, *p.aliases)}
     domains: dict[str, Domain] = {}
     for name, terms in assignments(texts).items():
         if name not in known:
-            raise NeuralError(unknown("parameter", name, tuple(p.name for p in searchable(base.model))))
+            hint = " The weights are solved in closed form, which nothing else changes." if solved else ""
+            raise NeuralError(unknown("parameter", name, tuple(p.name for p in searchable(base))) + hint)
         domains[known[name].name] = domain_of(name, terms, known[name])
-    return ModelSpace(base, domains or DEFAULT)
+    return ModelSpace(base, domains or (DEFAULT_SOLVED if solved else DEFAULT))
 
 
 def lineage(stages: Sequence[Stage], values: Mapping[str, float]) -> int:

@@ -34,7 +34,7 @@ from nt_ray.trader.planning import account_plans
 
 MOST_COMBINATIONS: Final = 1_000_000
 
-_LEARNED: Final = ("target", "lookback", "horizon", "steps", "batch", "lr", "validation")
+_LEARNED: Final = ("target", "past", "future", "lookback", "horizon", "steps", "batch", "lr", "validation")
 """Fields of a job that stand under the same names in `[neural.training]`."""
 _FORECAST: Final = ("model", "lookback", "horizon", "train_rows", "refit_every", "steps")
 """Those of a backtest's forecasts, in `[neural.forecast]`."""

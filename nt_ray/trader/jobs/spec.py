@@ -12,6 +12,7 @@ from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, StringConstraint
 
 MOST_SYMBOLS: Final = 500
 MOST_PARAMETERS: Final = 64
+MOST_INPUTS: Final = 16
 MOST_VALUES: Final = 10_000
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
@@ -20,6 +21,7 @@ Number: TypeAlias = Annotated[float, AllowInfNan(False)]
 Money: TypeAlias = Annotated[Decimal, Field(gt=0, le=10_000_000_000, decimal_places=2, examples=["100000.00"])]
 Bps: TypeAlias = Annotated[Decimal, Field(ge=0, le=10_000, max_digits=12, examples=["0.5"])]
 Parameters: TypeAlias = Annotated[dict[Name, Number], Field(max_length=MOST_PARAMETERS)]
+Inputs: TypeAlias = Annotated[list[Name], Field(max_length=MOST_INPUTS, examples=[["volume"]])]
 Seed: TypeAlias = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
@@ -112,6 +114,10 @@ class Learn(Asked):
 
     model: Name
     target: Literal["close", "log_close", "returns"] | None = Field(None, description="What is forecast.")
+    past: Inputs | None = Field(None, description="Inputs known up to their own bar: fields of the bars, as volume.")
+    future: Inputs | None = Field(
+        None, description="Inputs known in advance: minute, hour, weekday, day, day_of_year, month or quarter."
+    )
     lookback: int | None = Field(None, ge=1, le=10_000, description="Bars a window looks back.")
     horizon: int | None = Field(None, ge=1, le=1000, description="Bars a window forecasts.")
     steps: int | None = Field(None, ge=1, le=1_000_000, description="Steps of training.")
