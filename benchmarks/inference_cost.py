@@ -8,6 +8,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -229,7 +230,12 @@ def replica(name: str) -> int:
 def seconds_of(process: int) -> float:
     """Processor time of the threads of a process."""
     # Finer than that of the process as a whole, which counts in hundredths of a second.
-    return sum(int(file.read_text().split()[0]) for file in Path(f"/proc/{process}/task").glob("*/schedstat")) / 1e9
+    total = 0
+    for file in Path(f"/proc/{process}/task").glob("*/schedstat"):
+        # A thread may end between its name and its time.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            total += int(file.read_text().split()[0])
+    return total / 1e9
 
 
 def rows(windows: int, lookback: int) -> npt.NDArray[np.float32]:

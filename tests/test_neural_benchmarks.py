@@ -1,6 +1,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -116,13 +117,48 @@ def test_coverage_is_judged_after_the_warm_up_alone() -> None:
     times = np.datetime64("2020-01-01", "us") + np.arange(900) * np.timedelta64(1, "D")
     panel = SeriesPanel(("a", "b"), times, truth)
     made = Forecasts(np.arange(899), np.zeros((2, 899, 1)))
-    found = neural_intervals.judged(made, panel, 400, 200)
-    assert found["origins"] == 499
+    found = neural_intervals.over_seeds([made], panel, 400, 200)
+    assert (found["origins"], found["seeds"], found["80%"]["covered_sd"]) == (499, 1, None)
     for share in (0.8, 0.9):
         cell = found[f"{share:.0%}"]
         assert cell["covered"] == pytest.approx(share, abs=0.02)
         assert cell["met"]
         assert cell["least"] <= cell["covered"] <= cell["largest"]
+
+
+def test_coverage_is_the_mean_over_seeds_and_the_stretches_are_the_worst_of_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cell(covered: float, least: float, largest: float) -> dict[str, float]:
+        return {"covered": covered, "least": least, "largest": largest}
+
+    cells = [
+        {"80%": cell(0.83, 0.79, 0.85), "90%": cell(0.9, 0.9, 0.91)},
+        {"80%": cell(0.79, 0.78, 0.81), "90%": cell(0.9, 0.89, 0.9)},
+    ]
+    monkeypatch.setattr(neural_intervals, "judged", lambda cell, *_: {"origins": 9, "stretch": 3} | cell)
+    found = neural_intervals.over_seeds(cells, task().panel, 0, 3)  # type: ignore[arg-type]
+    assert (found["origins"], found["stretch"], found["seeds"]) == (9, 3, 2)
+    lower = found["80%"]
+    assert (lower["covered"], lower["covered_sd"]) == pytest.approx((0.81, 0.04 / np.sqrt(2)))
+    assert (lower["least"], lower["largest"], lower["met"], lower["rolling_met"]) == (0.78, 0.85, True, False)
+    assert (found["90%"]["covered_sd"], found["90%"]["met"], found["90%"]["rolling_met"]) == (0.0, True, True)
+
+
+def test_each_seed_is_trained_and_judged_on_the_days_of_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def walked(panel: SeriesPanel, method: Any, plan: Any) -> Any:
+        del method
+        seen.append(plan.seeds)
+        origins = np.arange(plan.train - 1, plan.train + 3000, dtype=np.int64)
+        made = Forecasts(origins, np.zeros((len(panel.names), len(origins), 5)))
+        return SimpleNamespace(forecasts=(made,) * len(plan.seeds))
+
+    monkeypatch.setattr(neural_intervals, "walk_forward", walked)
+    found = neural_intervals.sp500("sp500-index", 3)
+    assert seen == [(0, 1, 2)]
+    assert (found["seeds"], found["90%"]["covered_sd"]) == (3, 0.0)
 
 
 def test_a_missing_peer_is_named_and_nothing_is_measured(
@@ -139,13 +175,17 @@ def test_the_price_of_a_step_is_a_median_after_warm_up(monkeypatch: pytest.Monke
 
     def told(folder: Path, asked: dict[str, Any]) -> dict[str, list[list[float]]]:
         assert (folder, asked["peer"], asked["steps"]) == (tmp_path, True, 10)
-        own = {"own 2000": [[99.0, 2.0, 2.0]] * 3, "floor": [[99.0, 1.0, 1.0]] * 3}
+        own = {
+            "own 2000": [[99.0, 2.0, 2.0]] * 3,
+            "floor": [[99.0, 1.0, 1.0]] * 3,
+            "network 2000": [[99.0, 3.0, 3.0]] * 3,
+        }
         return own | {"peer 2000": [[99.0, 21.0, 21.0]] * 3}
 
     monkeypatch.setattr(neural_peer, "run", told)
     row = neural_peer.network_row(tmp_path, "DLinear", 10, 3)
-    assert (row["ratio"], row["ratio_of_floor"]) == pytest.approx((10.5, 21.0))
-    assert row["met"]
+    assert (row["ratio"], row["ratio_of_floor"], row["ratio_of_network"]) == pytest.approx((10.5, 21.0, 7.0))
+    assert (row["met"], row["met_by_network"]) == (True, False)
 
 
 def test_without_a_gpu_that_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,11 @@
-"""Training steps of neuralforecast, and of the product's loop on the very same networks, in one process.
+"""Training steps of neuralforecast, of the product's loop on the very same networks, and on its own, in one process.
 
 Prints CPU milliseconds of every step as JSON. Both loops train an instance of the peer's own class with squared error,
 Adam, each window scaled by its mean and deviation, and as many windows a step; validation, logs and checkpoints are
 off. A step of the peer is what lies between two ends of a batch, so its loader belongs to it, and the wrapping of the
 product's step in `nt_ray.neural.training.training.Training.advance` belongs to that. The floor is what no loop can do
-without: forward, backward and Adam on one batch that lies ready. They take turns.
+without: forward, backward and Adam on one batch that lies ready. The product's own network is of the same sizes and
+goes through the same loop. They take turns.
 
 PYTHONPATH=. .venv-peers/neuralforecast/bin/python benchmarks/peers/neuralforecast_steps.py TASK_AS_JSON
 """
@@ -37,6 +38,13 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "LSTM": (LSTM, {"encoder_n_layers": 2, "encoder_hidden_size": 128, "encoder_dropout": 0.0}),
     "PatchTST": (PatchTST, {}),
 }
+OWN_NETWORKS: dict[str, tuple[str, dict[str, float]]] = {
+    "DLinear": ("dlinear", {}),
+    "NHITS": ("nhits", {}),
+    "LSTM": ("lstm", {"layers": 2, "shrink": 1.0, "dropout": 0.0}),
+    "PatchTST": ("transformer", {}),
+}
+"""The product's own networks of the same kind and sizes."""
 
 
 class Borrowed(Forecaster):
@@ -107,13 +115,15 @@ def peer_steps(name: str, values: np.ndarray, windows: int, steps: int) -> list[
 
 
 class Own:
-    """The product's training of the peer's network, a few steps at a time."""
+    """The product's training of the peer's network, or of its own, a few steps at a time."""
 
-    def __init__(self, name: str, values: np.ndarray, windows: int, steps: int) -> None:
+    def __init__(self, name: str, values: np.ndarray, windows: int, steps: int, *, borrows: bool = True) -> None:
         times = np.datetime64("2000-01-01", "us") + np.arange(values.shape[1]) * np.timedelta64(1, "h")
         panel = SeriesPanel(tuple(f"s{i:05d}" for i in range(len(values))), times, values)
+        model, parameters = OWN_NETWORKS[name]
         recipe = Recipe(
-            model="dlinear",  # the network is handed over instead
+            model=model,
+            parameters=parameters,
             lookback=LOOKBACK,
             horizon=HORIZON,
             batch=windows,
@@ -123,7 +133,8 @@ class Own:
             validation=0.0,
             validate_every=0,
         )
-        self._run = Training(panel, recipe, network=Borrowed(network_of(name, windows, steps)))
+        network = Borrowed(network_of(name, windows, steps)) if borrows else None
+        self._run = Training(panel, recipe, network=network)
 
     def steps(self, count: int) -> list[float]:
         """CPU milliseconds of the next steps."""
@@ -159,17 +170,19 @@ class Floor:
 
 
 def measure(task: dict[str, Any]) -> dict[str, list[list[float]]]:
-    """CPU milliseconds of every step, by turn; `peer` false leaves the peer's loop and the floor out."""
+    """CPU milliseconds of every step, by turn; without `peer`, of the product's loop alone."""
     name, windows, steps, turns = task["network"], task["windows"], task["steps"], task["turns"]
     panels = {rows: values_of(task["series"], rows) for rows in task["rows"]}
     own = {rows: Own(name, values, windows, steps * turns) for rows, values in panels.items()}
     floor = Floor(name, windows, steps * turns) if task["peer"] else None
+    network = {rows: Own(name, v, windows, steps * turns, borrows=False) for rows, v in panels.items() if task["peer"]}
     found: dict[str, list[list[float]]] = {}
     for _ in range(turns):
         for rows, values in panels.items():
             if floor is not None:
                 found.setdefault(f"peer {rows}", []).append(peer_steps(name, values, windows, steps + 1))
                 found.setdefault("floor", []).append(floor.steps(steps))
+                found.setdefault(f"network {rows}", []).append(network[rows].steps(steps))
             found.setdefault(f"own {rows}", []).append(own[rows].steps(steps))
     return found
 

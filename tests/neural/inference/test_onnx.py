@@ -1,5 +1,6 @@
 """Every network in ONNX Runtime, in 32 and in 8 bits, beside itself in torch."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -11,23 +12,15 @@ from nt_ray.neural.models.base import Shape
 from nt_ray.neural.models.registry import NAMES, build
 from nt_ray.neural.series.batch import Batch
 
-SMALL = {
-    "lstm": {"hidden": 8, "layers": 1},
-    "gru": {"hidden": 8, "layers": 1},
-    "tcn": {"width": 4, "kernel": 3},
-    "transformer": {"width": 8, "heads": 2, "inner": 8, "layers": 1, "patch": 4, "stride": 2},
-    "nbeats": {"width": 8, "layers": 1, "generic": 1},
-    "nhits": {"width": 8},
-    "deepar": {"hidden": 8, "layers": 1},
-    "dlinear": {"kernel": 3},
-}
 LOOKBACK, HORIZON, COUNT = 8, 2, 5
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_network_forecasts_alike_in_32_bits_and_nearly_so_in_8(name: str, tmp_path: Path) -> None:
+def test_a_network_forecasts_alike_in_32_bits_and_nearly_so_in_8(
+    name: str, sizes: Callable[[str, int, int], dict[str, float]], tmp_path: Path
+) -> None:
     torch.manual_seed(0)
-    network = build(name, Shape(LOOKBACK, HORIZON, 0, 0, 0, 1), SMALL.get(name)).eval()
+    network = build(name, Shape(LOOKBACK, HORIZON, 0, 0, 0, 1), sizes(name, 8, 1)).eval()
     export(network, tmp_path / "whole.onnx")
     quantise(tmp_path / "whole.onnx", tmp_path / "small.onnx")
     target = torch.randn(COUNT, LOOKBACK)

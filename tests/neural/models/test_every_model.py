@@ -14,38 +14,35 @@ from nt_ray.neural.models.registry import NAMES, build, find
 from nt_ray.neural.problems import NeuralError
 from nt_ray.neural.series.batch import Batch, Truth
 
-SMALL = {
-    "lstm": {"hidden": 16, "layers": 2},
-    "gru": {"hidden": 16, "layers": 2},
-    "tcn": {"width": 8, "kernel": 3},
-    "transformer": {"width": 16, "heads": 2, "inner": 16, "layers": 2, "patch": 8, "stride": 4},
-    "nbeats": {"width": 16, "layers": 2, "generic": 1},
-    "nhits": {"width": 16},
-    "deepar": {"hidden": 16, "layers": 2},
-    "dlinear": {"kernel": 5},
-}
 LEVELS = (0.1, 0.5, 0.9)
 HEADS = [find_head("mse"), find_head("quantile", LEVELS), find_head("student_t")]
 Make = Callable[..., tuple[Batch, Truth]]
+Small = Callable[..., Forecaster]
+Sizes = Callable[[str, int, int], dict[str, float]]
+
+KINDS = ("past", "future", "static")
 
 everything = pytest.mark.parametrize("name", NAMES)
 
 
-def small(name: str, *, outputs: int = 1, inputs: bool = True, seed: int = 0) -> Forecaster:
-    kinds = find(name).inputs if inputs else ()
-    shape = Shape(
-        24, 6, *(width if kind in kinds else 0 for kind, width in zip(KINDS, (2, 3, 2), strict=True)), outputs
-    )
-    torch.manual_seed(seed)
-    return build(name, shape, SMALL.get(name))
+@pytest.fixture
+def small(sizes: Sizes) -> Small:
+    """Maker of each network with few cells and fresh weights."""
 
+    def make(name: str, *, outputs: int = 1, inputs: bool = True, seed: int = 0) -> Forecaster:
+        kinds = find(name).inputs if inputs else ()
+        widths = (width if kind in kinds else 0 for kind, width in zip(KINDS, (2, 3, 2), strict=True))
+        torch.manual_seed(seed)
+        return build(name, Shape(24, 6, *widths, outputs), sizes(name, 16, 2))
 
-KINDS = ("past", "future", "static")
+    return make
 
 
 @everything
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
-def test_outputs_and_gradients_have_their_shape_under_every_head(name: str, head: Head, windows: Make) -> None:
+def test_outputs_and_gradients_have_their_shape_under_every_head(
+    name: str, small: Small, head: Head, windows: Make
+) -> None:
     network = small(name, outputs=head.width)
     batch, truth = windows(network.shape, missing=0.2)
     outputs = network.fitted(batch, truth)
@@ -58,7 +55,7 @@ def test_outputs_and_gradients_have_their_shape_under_every_head(name: str, head
 
 
 @everything
-def test_a_network_in_eval_mode_draws_no_random_number(name: str, windows: Make) -> None:
+def test_a_network_in_eval_mode_draws_no_random_number(name: str, small: Small, windows: Make) -> None:
     network = small(name).eval()
     batch, _ = windows(network.shape)
     first = network(batch)
@@ -69,7 +66,7 @@ def test_a_network_in_eval_mode_draws_no_random_number(name: str, windows: Make)
 
 
 @everything
-def test_equal_seeds_train_to_equal_bits(name: str, windows: Make) -> None:
+def test_equal_seeds_train_to_equal_bits(name: str, small: Small, windows: Make) -> None:
     weights = []
     for _ in range(2):
         network = small(name)
@@ -85,7 +82,7 @@ def test_equal_seeds_train_to_equal_bits(name: str, windows: Make) -> None:
 
 
 @everything
-def test_what_stands_where_nothing_was_observed_changes_nothing(name: str, windows: Make) -> None:
+def test_what_stands_where_nothing_was_observed_changes_nothing(name: str, small: Small, windows: Make) -> None:
     network = small(name).eval()
     batch, truth = windows(network.shape, missing=0.4)
     empty = batch.mask.clone()
@@ -99,7 +96,7 @@ def test_what_stands_where_nothing_was_observed_changes_nothing(name: str, windo
 
 
 @everything
-def test_a_window_is_forecast_alike_alone_and_among_others(name: str, windows: Make) -> None:
+def test_a_window_is_forecast_alike_alone_and_among_others(name: str, small: Small, windows: Make) -> None:
     network = small(name).eval()
     batch, _ = windows(network.shape, missing=0.1)
     alone = Batch(*(part[3:4] for part in batch))
@@ -107,7 +104,7 @@ def test_a_window_is_forecast_alike_alone_and_among_others(name: str, windows: M
 
 
 @everything
-def test_every_input_a_network_takes_has_an_influence(name: str, windows: Make) -> None:
+def test_every_input_a_network_takes_has_an_influence(name: str, small: Small, windows: Make) -> None:
     network = small(name).eval()
     batch, _ = windows(network.shape)
     known = network(batch)
@@ -128,7 +125,7 @@ def test_inputs_a_network_does_not_take_are_refused(name: str) -> None:
 
 
 @everything
-def test_a_network_learns_a_sine(name: str) -> None:
+def test_a_network_learns_a_sine(name: str, small: Small) -> None:
     network = small(name, inputs=False)
     start = torch.linspace(0.0, 2.0 * pi, 33)[:32, None]
     values = torch.sin(start + torch.arange(30) * (2.0 * pi / 12.0))
@@ -148,7 +145,7 @@ def test_a_network_learns_a_sine(name: str) -> None:
 
 
 @everything
-def test_weights_travel_as_safetensors(name: str, windows: Make) -> None:
+def test_weights_travel_as_safetensors(name: str, small: Small, windows: Make) -> None:
     network, other = small(name).eval(), small(name, seed=1).eval()
     batch, _ = windows(network.shape)
     assert not torch.equal(network(batch), other(batch))
@@ -158,8 +155,8 @@ def test_weights_travel_as_safetensors(name: str, windows: Make) -> None:
 
 
 @everything
-def test_a_horizon_and_a_look_back_of_one_bar_work(name: str, windows: Make) -> None:
-    values = {"patch": 1, "stride": 1, "width": 16, "heads": 2} if name == "transformer" else SMALL.get(name)
+def test_a_horizon_and_a_look_back_of_one_bar_work(name: str, sizes: Sizes, windows: Make) -> None:
+    values = {"patch": 1, "stride": 1, "width": 16, "heads": 2} if name == "transformer" else sizes(name, 16, 2)
     network = build(name, Shape(1, 1), values).eval()
     batch, _ = windows(network.shape)
     assert network(batch).shape == (5, 1, 1)

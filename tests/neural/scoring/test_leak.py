@@ -1,10 +1,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nt_ray.neural.problems import NeuralError
+from nt_ray.neural.scoring import intervals
 from nt_ray.neural.scoring.evaluation import Plan
 from nt_ray.neural.scoring.leak import (
     CHANGES,
@@ -19,6 +21,7 @@ from nt_ray.neural.scoring.leak import (
 )
 from nt_ray.neural.scoring.method import Forecasts, Naive, Plain
 from nt_ray.neural.scoring.naive import RULES
+from nt_ray.neural.scoring.scoreboard import Terms
 from nt_ray.neural.series.panel import SeriesPanel
 from nt_ray.types import FloatArray, IntArray
 
@@ -38,6 +41,28 @@ PLAN = Plan(train=50, test=20)
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_no_naive_row_leaks(name: str) -> None:
     assert find_leaks(panel(), evaluated(Naive(name, 3, 5), PLAN)) == ()
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_no_interval_that_learns_on_the_way_leaks(name: str) -> None:
+    assert find_leaks(panel(), evaluated(Naive(name, 3, 5), PLAN, Terms()), [49, 80, 110]) == ()
+
+
+@pytest.mark.parametrize("learner", ["recent_errors", "adaptive_radii", "rolling_quantiles"])
+def test_intervals_that_learn_from_what_is_to_come_are_caught_where_forecasts_are_sound(
+    learner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = getattr(intervals, learner)
+
+    def early(first: FloatArray, *rest: Any, **named: Any) -> Any:
+        # Each origin is handed the errors of three later ones, as a shift by the horizon in the wrong direction does.
+        return sound(np.roll(first, -3, axis=1), *rest, **named)
+
+    monkeypatch.setattr(intervals, learner, early)
+    leaks = find_leaks(panel(), evaluated(Naive("drift", 3), PLAN, Terms()), [49, 80, 110])
+    assert leaks
+    told = {leak.output.removesuffix(" of a").removesuffix(" of b") for leak in leaks}
+    assert told <= {"seed 0: 80% interval", "seed 0: 90% interval", "seed 0: scored quantiles"}
 
 
 def standardised_over_everything(known: SeriesPanel, seen: SeriesPanel, origins: IntArray) -> FloatArray:

@@ -44,6 +44,22 @@ def test_times_to_come_are_those_that_came(every: pd.DatetimeIndex) -> None:
         np.testing.assert_array_equal(times_after(seen, 4, frequency_of(seen)), times[known : known + 4])
 
 
+@pytest.mark.parametrize("minutes", [1, 5, 60])
+@pytest.mark.parametrize("count", [1, 3, 500])
+def test_a_session_goes_on_after_the_night_and_the_weekend_however_short_its_bars(minutes: int, count: int) -> None:
+    days = pd.bdate_range("2026-01-05", "2026-03-20")
+    clock = pd.timedelta_range("9h30min", "15h59min", freq=f"{minutes}min")
+    times = us(pd.DatetimeIndex([day + at for day in days for at in clock]))
+    # Within a session, its last bar but one, and its last bar, of a Thursday and of a Friday.
+    for day in (3, 4):
+        for known in (len(clock) * (10 + day) + place for place in (3, len(clock) - 1, len(clock))):
+            wanted = times[known : known + count]
+            assert len(wanted) == count or minutes == 60
+            found = times_after(times[:known], count, frequency_of(times[:known]))
+            np.testing.assert_array_equal(found[: len(wanted)], wanted)
+            assert len(found) == count
+
+
 def test_rows_at_odd_times_go_on_at_their_median_spacing() -> None:
     times = np.datetime64("2020-01-01", "us") + np.array([0, 61, 119, 180]) * np.timedelta64(1, "s")
     found = times_after(times, 2, frequency_of(times))

@@ -106,6 +106,8 @@ def test_outputs_are_binary_where_it_is_asked_for() -> None:
         (body(tensor(shape=[10**400], data=[1])), "too_large", "elements"),
         (body(tensor(data=[1, 2, 3, 4]), outputs=5), "malformed_request", "Give a list"),
         ((b"{}", "1" * 5000), "malformed_request", "for a body of 2"),
+        (body(tensor(datatype="F" * 10_000, data=[1])), "wrong_datatype", "has the datatype"),
+        (body(tensor(data=[1, 2, 3, 4]), parameters="x" * 10_000), "malformed_request", "Give an object"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_code(sent: tuple[bytes, str | None], code: str, said: str) -> None:
@@ -113,6 +115,8 @@ def test_what_cannot_be_read_is_refused_with_a_code(sent: tuple[bytes, str | Non
         decode(*sent)
     assert caught.value.code == code
     assert 400 <= caught.value.status < 500
+    # What was sent is not handed back at length.
+    assert len(str(caught.value)) < 500
 
 
 ODD = st.recursive(

@@ -32,6 +32,23 @@ def test_without_parameters_the_learning_rate_is_searched(recipe: Recipe) -> Non
     assert set(parse_model_space(recipe, []).domains) == {"lr", "weight_decay"}
 
 
+def test_a_closed_form_is_searched_by_its_penalty_and_look_back_alone(waves: SeriesPanel, recipe: Recipe) -> None:
+    base = recipe.model_copy(update={"model": "rlinear", "head": "mse", "solver": "ridge", "penalties": (0.5, 2.0)})
+    assert set(parse_model_space(base, []).domains) == {"penalty"}
+    space = parse_model_space(base, ["penalty=1e-2:1e2:log", "lookback=6,12"])
+    made = space.recipe({"penalty": 3.0, "lookback": 6.0})
+    assert made == base.model_copy(update={"penalties": (3.0,), "lookback": 6})
+    # A look-back that is searched alone leaves the choice of the penalty to each candidate's validation.
+    assert parse_model_space(base, ["lookback=6,12"]).recipe({"lookback": 6.0}).penalties == (0.5, 2.0)
+    run = trained_through(waves, space, [Stage({"penalty": 3.0, "lookback": 6.0}, base.steps)])
+    assert torch.equal(run.result().network.linear.weight, train(waves, made).network.linear.weight)
+    for text, words in (("lr=1e-4:1e-2", "solved in closed form"), ("dropout=0:0.5", "solved in closed form")):
+        with pytest.raises(NeuralError, match=words):
+            parse_model_space(base, [text])
+    with pytest.raises(NeuralError, match="dlinear with the head mse has no closed form"):
+        parse_model_space(base.model_copy(update={"model": "dlinear"}), ["penalty=1:2"])
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("rl=1:2", "did you mean 'lr'"), ("lr=0:1", "out of range"), ("batch=0:4", "out of range")]
 )
