@@ -193,7 +193,7 @@ class JobsActor:
                 break
             if job in self._running:
                 continue
-            attempt, found = self._book.begin(job), self._book.find(job)
+            found, attempt = self._book.find(job), self._book.begin(job)
             try:
                 spec = read_spec({**found.spec, **found.wanted})
             except JobSpecError as error:

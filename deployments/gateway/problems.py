@@ -37,7 +37,7 @@ _CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 _MOST_FAULTS: Final = 20
 _LONGEST_NAME: Final = 32
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class GatewayError(NeuralTraderError):
@@ -90,7 +90,7 @@ class SlowAnswerError(GatewayError):
 def refusal(scope: Scope, error: NeuralTraderError) -> Response:
     """Write an error in the form of the path that it arose on."""
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("A request failed: %s", error, exc_info=error)
+        _log.error("A request failed: %s", error, exc_info=error)
     text = _INTERNAL if error.status == HTTPStatus.INTERNAL_SERVER_ERROR else str(error)
     details = dict(error.details) if isinstance(error, GatewayError) else {}
     alpaca = error.alpaca_code if isinstance(error, GatewayError) else None

@@ -23,7 +23,7 @@ from nt_ray.neural.serving.problems import MalformedRequestError, TooLargeError
 PLAIN: Final = ("", "identity")
 CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Doors:
@@ -123,7 +123,7 @@ def _asked(request: Request) -> tuple[str, str]:
 
 async def _refused(_: Request, error: NeuralTraderError) -> JSONResponse:
     if error.status >= 500:
-        log.error("A request failed.", exc_info=error)
+        _log.error("A request failed.", exc_info=error)
     return _problem(error.status, error.code, str(error))
 
 
@@ -133,7 +133,7 @@ async def _not_there(request: Request, error: HTTPException) -> JSONResponse:
 
 
 async def _broken(_: Request, error: Exception) -> JSONResponse:
-    log.error("A request failed.", exc_info=error)
+    _log.error("A request failed.", exc_info=error)
     return _problem(500, "internal", "The server failed on this request. Its log says why.")
 
 

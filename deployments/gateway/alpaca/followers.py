@@ -24,7 +24,7 @@ PAUSE_S: Final = 1.0
 ROOM: Final = 1000
 """Messages that wait for one listener."""
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class TooSlowError(NeuralTraderError):
@@ -123,7 +123,7 @@ class Followers:
     def _ended(self, account: str, following: _Following, task: "asyncio.Task[None]") -> None:
         """Tell those who still listen that they would hear no more."""
         if not task.cancelled() and task.exception() is not None:
-            log.error("The orders of %s are followed no more.", account, exc_info=task.exception())
+            _log.error("The orders of %s are followed no more.", account, exc_info=task.exception())
         if self._following.get(account) is following:
             del self._following[account]
         for listener in following.listeners:
@@ -135,11 +135,11 @@ class Followers:
             try:
                 found = await door.changes(number, WAIT_S)
             except NeuralTraderError as error:
-                log.warning("The orders of %s cannot be followed: %s", door.name, error)
+                _log.warning("The orders of %s cannot be followed: %s", door.name, error)
                 await asyncio.sleep(PAUSE_S)
                 continue
             if found.lost:
-                log.warning("%d changes of %s were too many to be kept.", found.lost, door.name)
+                _log.warning("%d changes of %s were too many to be kept.", found.lost, door.name)
                 return
             number = found.last
             _tell(door.name, found, listeners)

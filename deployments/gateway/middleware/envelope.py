@@ -31,7 +31,7 @@ _NEUTRAL: Final = (
 )
 """Set where an answer does not say otherwise itself."""
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Envelope:
@@ -68,7 +68,7 @@ class Envelope:
             return
         if not isinstance(failure, NeuralTraderError):
             what = f"{scope['method']} {scope['path']}"
-            log.error("Request %s failed: %s", request_id.decode(), what, exc_info=failure)
+            _log.error("Request %s failed: %s", request_id.decode(), what, exc_info=failure)
         if begun:
             raise failure
         answer = (

@@ -34,7 +34,7 @@ _NAME: Final = HEADER.lower().encode()
 _MEANING: Final = (b"content-type", b"nt-account")
 """Headers that make another request of the same body."""
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _Place = tuple[str, str, str]
 """Owner, operation and key."""
@@ -117,7 +117,7 @@ async def _tried(work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
     except NeuralTraderError as error:
-        log.warning("What became of an idempotency key is not written down: %s", error)
+        _log.warning("What became of an idempotency key is not written down: %s", error)
 
 
 def _keys(scope: Scope) -> list[str]:

@@ -24,7 +24,7 @@ PAUSE_S: Final = 0.5
 REST_AFTER_S: Final = 30.0
 """Seconds without a client after which the copy is given up."""
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Follower(Protocol):
@@ -104,7 +104,7 @@ class Hub:
         """End every client where the copy broke off for a reason that nobody foresaw: the next one begins anew."""
         if pump.cancelled() or pump is not self._pump:
             return
-        log.error("The copy of the stream broke off", exc_info=pump.exception())
+        _log.error("The copy of the stream broke off", exc_info=pump.exception())
         self._pump, self.copy = None, None
         self._shown.clear()
         for follower in list(self._followers):
@@ -118,7 +118,7 @@ class Hub:
             try:
                 found = await self._source.follow(after, copy.epoch if copy else "", WAIT_S if is_shown else 0.0)
             except NeuralTraderError as error:
-                log.warning("The stream cannot be followed: %s", error)
+                _log.warning("The stream cannot be followed: %s", error)
                 await asyncio.sleep(PAUSE_S)
                 continue
             if copy is None or found.epoch != copy.epoch:

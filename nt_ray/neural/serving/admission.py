@@ -22,7 +22,7 @@ Precision = Literal["fp32", "bf16", "int8"]
 BOUND: Final = 0.01
 """Largest growth of the error, as a share of that with 32 bits."""
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ def admit(
     except NeuralError as error:
         verdict = Verdict(precision, False, None, str(error))
     if verdict.admitted:
-        log.info("%s/%d is served with %s: %s.", name, version, precision, verdict.reason)
+        _log.info("%s/%d is served with %s: %s.", name, version, precision, verdict.reason)
         return other, verdict
-    log.warning("%s/%d is served with fp32, not %s: %s", name, version, precision, verdict.reason)
+    _log.warning("%s/%d is served with fp32, not %s: %s", name, version, precision, verdict.reason)
     return plain, verdict
 
 

@@ -28,7 +28,7 @@ LEAST_GAIN: Final = 0.03
 SHORT_S: Final = 0.002
 """Seconds of a pass that nobody minds waiting for."""
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +137,14 @@ class Shelf:
                 return None
             self._cache.get((name, after))
         except GONE as error:
-            log.warning("%s@%s is no longer served: %s", name, alias, error)
+            _log.warning("%s@%s is no longer served: %s", name, alias, error)
             self._aliases.pop(pair, None)
             return Swap(name, alias, before, None)
         except NeuralTraderError as error:
-            log.warning("%s@%s stays at version %d: %s", name, alias, before, error)
+            _log.warning("%s@%s stays at version %d: %s", name, alias, before, error)
             return None
         self._aliases[pair] = after
-        log.info("%s@%s is version %d now, after %d.", name, alias, after, before)
+        _log.info("%s@%s is version %d now, after %d.", name, alias, after, before)
         return Swap(name, alias, before, after)
 
     def _load(self, key: tuple[str, int]) -> ServedModel:
