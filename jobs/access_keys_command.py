@@ -123,23 +123,7 @@ def _show_once(new: "NewKey", *, as_json: bool) -> None:
 
 
 def _entry(key: "ApiKey") -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "user": key.user,
-        "label": key.label,
-        "scopes": None if key.scopes is None else sorted(key.scopes),
-        "accounts": None if key.accounts is None else sorted(key.accounts),
-        "per_minute": key.per_minute,
-        "created": key.created.isoformat(),
-        "expires": _iso(key.expires),
-        "revoked": _iso(key.revoked),
-        "replaced_by": key.replaced_by,
-        "last_used": _iso(key.last_used),
-    }
-
-
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
+    return {name: v.isoformat() if isinstance(v, datetime) else v for name, v in key.facts().items()}
 
 
 def _day(time: datetime | None) -> str:

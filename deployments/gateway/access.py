@@ -132,7 +132,7 @@ def router(doorkeeper: Doorkeeper, audit: AuditLog) -> APIRouter:
         principal.require_everywhere(Scope.ACCESS_ADMIN)
         found = await asyncio.to_thread(doorkeeper.keys.all, user)
         page, more = page_of("keys", found, lambda key: f"{key.created.isoformat()} {key.id}", cursor, limit)
-        return replied(KeyPage(keys=[KeyView(**_key(key)) for key in page], next=more))
+        return replied(KeyPage(keys=[KeyView(**key.facts()) for key in page], next=more))
 
     @routes.post("/keys", status_code=201, response_model=NewKeyView, responses=problems(404), summary="Make a key")
     async def add(principal: Annotated[Principal, needs(Scope.ACCESS_ADMIN)], body: KeyRequest) -> Response:
@@ -179,7 +179,7 @@ def router(doorkeeper: Doorkeeper, audit: AuditLog) -> APIRouter:
             told("keys.revoke", principal, key_)
             return doorkeeper.keys.get(key_)
 
-        return answered(KeyView(**_key(await asyncio.to_thread(done))))
+        return answered(KeyView(**(await asyncio.to_thread(done)).facts()))
 
     return routes
 
@@ -194,7 +194,7 @@ def _check(principal: Principal, scopes: frozenset[Scope] | None) -> None:
 
 
 def _shown_once(new: NewKey) -> Response:
-    return answered(NewKeyView(**_key(new.key), secret=new.secret, key=new.text), 201)
+    return answered(NewKeyView(**new.key.facts(), secret=new.secret, key=new.text), 201)
 
 
 def _user(user: User) -> UserView:
@@ -206,19 +206,3 @@ def _user(user: User) -> UserView:
         active=user.active,
         created=user.created,
     )
-
-
-def _key(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "user": key.user,
-        "label": key.label,
-        "scopes": None if key.scopes is None else sorted(key.scopes),
-        "accounts": None if key.accounts is None else sorted(key.accounts),
-        "per_minute": key.per_minute,
-        "created": key.created,
-        "expires": key.expires,
-        "revoked": key.revoked,
-        "replaced_by": key.replaced_by,
-        "last_used": key.last_used,
-    }

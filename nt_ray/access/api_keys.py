@@ -9,7 +9,7 @@ import hmac
 import secrets
 from base64 import b32encode
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -56,6 +56,10 @@ class ApiKey:
     replaced_by: str | None
     last_used: datetime | None
     """Last use, to about a minute."""
+
+    def facts(self) -> dict[str, Any]:
+        """Everything by name, sets as sorted lists."""
+        return {name: sorted(v) if isinstance(v, frozenset) else v for name, v in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)

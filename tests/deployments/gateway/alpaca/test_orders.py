@@ -1,6 +1,7 @@
 """Orders by their details: intents, times in force, legs, replacements of what is filled in part, many at once."""
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -102,6 +103,9 @@ def test_fifty_clients_with_one_id_make_one_order_and_all_hear_of_it(desk: Any, 
     assert [a.status_code for a in answers] == [200] * 49 + [422]
     assert len({a.json()["id"] for a in answers[:49]}) == 1
     assert answers[49].json() == {"code": 40010001, "message": "client_order_id must be unique"}
+    ends = time.monotonic() + 10
+    while not simulator.orders() and time.monotonic() < ends:
+        time.sleep(0.01)
     assert [o["client_order_id"] for o in simulator.orders()] == ["one"]
 
 
