@@ -40,7 +40,7 @@ NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 OWN_NETWORKS: dict[str, tuple[str, dict[str, float]]] = {
     "DLinear": ("dlinear", {}),
-    "NHITS": ("nhits", {}),
+    "NHITS": ("nhits", {"layers": 4}),
     "LSTM": ("lstm", {"layers": 2, "shrink": 1.0, "dropout": 0.0}),
     "PatchTST": ("transformer", {}),
 }
