@@ -1,7 +1,7 @@
-"""Dropout whose draws cost a quarter on a CPU.
+"""Dropout with one draw for four elements on a CPU.
 
-torch draws a number of 32 bits or more for every element, which is a third of a training step of the transformer.
-Here one draw of 64 bits decides on four elements, so a share is a multiple of 2^-16; what stays is divided by
+torch draws a number for every element, which is much of what a training step of the transformer costs. Here one draw
+of 64 bits decides on four, so a share is a multiple of 2^-16; what stays is divided by
 the share that stays in truth, so the mean is exact. A training draws from a generator of its own (`drawn_from`), so
 trainings in several threads do not disturb each other. On other devices it is torch's own.
 
